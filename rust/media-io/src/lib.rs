@@ -1,0 +1,1 @@
+//! Sockets, the run loop and the real clock around the media core.

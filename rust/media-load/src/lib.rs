@@ -1,0 +1,1 @@
+//! Synthetic speakers and listeners for any WHIP/WHEP server: the load generator and the tests' second peer.
