@@ -1,0 +1,462 @@
+//! One media session's record: what a successor needs to go on with it as if nothing had happened.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{
+    AtomicU8, AtomicU16, AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+
+use crate::bytes::Bytes;
+
+/// Streams a session may send: one for the programme, three slots for the stage feed.
+pub const STREAMS: usize = 3;
+
+/// SRTCP indices are 31 bits; a session is closed before it runs out (rule 1).
+const RTCP_INDEX_END: u32 = 0x7fff_0000;
+
+/// Leave to seal one SRTP packet: an index that nobody was given before and nobody will be given again.
+/// It cannot be copied; sealing consumes it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PacketIndex(u64);
+
+impl PacketIndex {
+    /// The 48-bit index: rollover counter and sequence number (RFC 3711 §3.3.1).
+    pub fn get(&self) -> u64 {
+        self.0
+    }
+
+    /// The RTP sequence number.
+    pub fn sequence(&self) -> u16 {
+        self.0 as u16
+    }
+}
+
+/// Leave to seal one SRTCP packet, as `PacketIndex` is for SRTP.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RtcpIndex(u32);
+
+impl RtcpIndex {
+    /// The 31-bit index (RFC 3711 §3.4).
+    pub fn get(&self) -> u32 {
+        self.0
+    }
+}
+
+/// What is known of a session when its record is written, once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionData {
+    /// 128 random bits: the session's public id.
+    pub id: [u8; 16],
+    /// The Space, zero-padded.
+    pub space: [u8; 16],
+    /// An account id or an anonymous listener's key, zero-padded.
+    pub owner: [u8; 24],
+    /// The media core's code for ingest, programme or stage.
+    pub feed: u8,
+    /// The media core's code for the SRTP profile.
+    pub profile: u8,
+    /// Payload type of Opus, and of RED or 0.
+    pub payload_types: [u8; 2],
+    /// Header extension ids of mid and audio level, 0 for none.
+    pub extensions: [u8; 2],
+    /// The mid of each section, zero-padded.
+    pub mids: [[u8; 8]; STREAMS],
+    /// The seat's number on the wire, 0 for a listener.
+    pub csrc: u32,
+    /// SSRC of each stream sent.
+    pub ssrcs: [u32; STREAMS],
+    /// What is added to the media clock to make each stream's RTP timestamps.
+    pub offsets: [u32; STREAMS],
+    /// First packet index of each stream.
+    pub first: [u16; STREAMS],
+    /// SRTP master key and salt for what we send.
+    pub send_key: [u8; 46],
+    /// SRTP master key and salt for what arrives.
+    pub receive_key: [u8; 46],
+    /// Our ICE user fragment and password.
+    pub ufrag: [u8; 8],
+    /// Our ICE password.
+    pub password: [u8; 24],
+    /// The other side's ICE user fragment, zero-padded.
+    pub remote_ufrag: [u8; 32],
+    /// The other side's ICE password, zero-padded.
+    pub remote_password: [u8; 64],
+    /// How many times ICE was restarted: the ETag.
+    pub restarts: u32,
+}
+
+impl Default for SessionData {
+    fn default() -> SessionData {
+        SessionData {
+            id: [0; 16],
+            space: [0; 16],
+            owner: [0; 24],
+            feed: 0,
+            profile: 0,
+            payload_types: [0; 2],
+            extensions: [0; 2],
+            mids: [[0; 8]; STREAMS],
+            csrc: 0,
+            ssrcs: [0; STREAMS],
+            offsets: [0; STREAMS],
+            first: [0; STREAMS],
+            send_key: [0; 46],
+            receive_key: [0; 46],
+            ufrag: [0; 8],
+            password: [0; 24],
+            remote_ufrag: [0; 32],
+            remote_password: [0; 64],
+            restarts: 0,
+        }
+    }
+}
+
+/// A transport address and the socket it is reached through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    /// Theirs.
+    pub remote: SocketAddr,
+    /// Ours, if known.
+    pub local: Option<IpAddr>,
+    /// Index of our socket.
+    pub socket: u8,
+}
+
+/// One outgoing stream: the words that must never go back.
+#[repr(C)]
+pub struct Stream {
+    next: AtomicU64,
+    octets: AtomicU64,
+    packets: AtomicU32,
+    next_rtcp: AtomicU32,
+    ssrc: AtomicU32,
+    offset: AtomicU32,
+}
+
+impl Stream {
+    /// Takes the next packet index. It is spent from here on, sealed or not (rule 1).
+    pub fn take_index(&self) -> PacketIndex {
+        PacketIndex(self.next.fetch_add(1, AcqRel) & 0xffff_ffff_ffff)
+    }
+
+    /// Takes the next SRTCP index; `None` when the session must be closed.
+    pub fn take_rtcp_index(&self) -> Option<RtcpIndex> {
+        let index = self.next_rtcp.fetch_add(1, AcqRel);
+        (index < RTCP_INDEX_END).then_some(RtcpIndex(index))
+    }
+
+    /// Counts a packet sent, for sender reports.
+    pub fn count(&self, octets: usize) {
+        self.packets.fetch_add(1, Relaxed);
+        self.octets.fetch_add(octets as u64, Relaxed);
+    }
+
+    /// Packets and payload octets sent.
+    pub fn sent(&self) -> (u32, u64) {
+        (self.packets.load(Relaxed), self.octets.load(Relaxed))
+    }
+
+    /// The stream's SSRC.
+    pub fn ssrc(&self) -> u32 {
+        self.ssrc.load(Relaxed)
+    }
+
+    /// What is added to the media clock to make the stream's RTP timestamps.
+    pub fn offset(&self) -> u32 {
+        self.offset.load(Relaxed)
+    }
+}
+
+/// How far one incoming SSRC has been received. The replay window itself is not kept: a successor treats everything up to
+/// the mark as seen (rule 6).
+#[repr(C)]
+pub struct Receive {
+    ssrc: AtomicU32,
+    started: AtomicU32,
+    highest: AtomicU64,
+}
+
+impl Receive {
+    /// The SSRC and its highest authenticated index, if any packet has arrived.
+    pub fn mark(&self) -> Option<(u32, u64)> {
+        (self.started.load(Acquire) == 1).then(|| (self.ssrc.load(Relaxed), self.highest.load(Relaxed)))
+    }
+
+    /// Sets the mark.
+    pub fn advance(&self, ssrc: u32, highest: u64) {
+        self.ssrc.store(ssrc, Relaxed);
+        self.highest.store(highest, Relaxed);
+        self.started.store(1, Release);
+    }
+
+    fn clear(&self) {
+        self.started.store(0, Release);
+        self.highest.store(0, Relaxed);
+    }
+}
+
+#[repr(C)]
+struct Place {
+    remote: Bytes<16>,
+    local: Bytes<16>,
+    port: AtomicU16,
+    /// 0 none, 4 or 6.
+    family: AtomicU8,
+    has_local: AtomicU8,
+    socket: AtomicU8,
+    _pad: [AtomicU8; 3],
+}
+
+/// A session in the region. Free → fields → checksum → generation → live; a bad checksum drops this one record (rule 3).
+#[repr(C, align(64))]
+pub struct Record {
+    state: AtomicU32,
+    generation: AtomicU32,
+    checksum: AtomicU64,
+    strikes: AtomicU32,
+    place: AtomicU32,
+    consent: AtomicU64,
+    /// What is sent.
+    pub streams: [Stream; STREAMS],
+    /// SRTP received, by SSRC.
+    pub receive: Receive,
+    /// SRTCP received.
+    pub receive_rtcp: Receive,
+    places: [Place; 2],
+    cold: Bytes<448>,
+}
+
+const FREE: u32 = 0;
+const LIVE: u32 = 2;
+
+impl Record {
+    /// Writes a new session and publishes it last. The slot must be free.
+    pub fn publish(&self, data: &SessionData, address: Address, now: u64) -> u32 {
+        for (stream, at) in self.streams.iter().zip(0..) {
+            let at: usize = at;
+            stream.ssrc.store(data.ssrcs[at], Relaxed);
+            stream.offset.store(data.offsets[at], Relaxed);
+            stream.next.store(u64::from(data.first[at]), Relaxed);
+            stream.next_rtcp.store(1, Relaxed);
+            stream.packets.store(0, Relaxed);
+            stream.octets.store(0, Relaxed);
+        }
+        self.receive.clear();
+        self.receive_rtcp.clear();
+        self.strikes.store(0, Relaxed);
+        self.consent.store(now, Relaxed);
+        self.set_address(address);
+        self.write_cold(data);
+        let generation = self.generation.fetch_add(1, AcqRel).wrapping_add(1);
+        self.state.store(LIVE, Release);
+        generation
+    }
+
+    /// Rewrites what an ICE restart changes. A crash in between drops this one session.
+    pub fn rewrite(&self, data: &SessionData) {
+        self.write_cold(data);
+    }
+
+    /// Frees the slot and forgets the keys.
+    pub fn release(&self) {
+        self.state.store(FREE, Release);
+        self.checksum.store(0, Relaxed);
+        self.cold.store(&[]);
+    }
+
+    /// Whether a session stands here.
+    pub fn is_live(&self) -> bool {
+        self.state.load(Acquire) == LIVE
+    }
+
+    /// Whose slot it is: changes with every session that takes it.
+    pub fn generation(&self) -> u32 {
+        self.generation.load(Acquire)
+    }
+
+    /// The session's data; `None` if the slot is free or its checksum is wrong.
+    pub fn data(&self) -> Option<SessionData> {
+        if !self.is_live() {
+            return None;
+        }
+        let bytes = self.cold.load();
+        (fnv(&bytes) == self.checksum.load(Acquire)).then(|| decode(&bytes))
+    }
+
+    /// Where media goes.
+    pub fn address(&self) -> Option<Address> {
+        let place = &self.places[(self.place.load(Acquire) & 1) as usize];
+        let ip = |bytes: [u8; 16], family: u8| match family {
+            4 => IpAddr::V4(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3])),
+            _ => IpAddr::V6(Ipv6Addr::from(bytes)),
+        };
+        let family = place.family.load(Relaxed);
+        let local = place.has_local.load(Relaxed);
+        (family != 0).then(|| Address {
+            remote: SocketAddr::new(ip(place.remote.load(), family), place.port.load(Relaxed)),
+            local: (local != 0).then(|| ip(place.local.load(), local)),
+            socket: place.socket.load(Relaxed),
+        })
+    }
+
+    /// Moves media to a validated address (rule 7): written beside the old one, then switched in one store, so it cannot tear.
+    pub fn set_address(&self, address: Address) {
+        let next = (self.place.load(Acquire) & 1) ^ 1;
+        let place = &self.places[next as usize];
+        let write = |bytes: &Bytes<16>, ip: IpAddr| match ip {
+            IpAddr::V4(ip) => {
+                bytes.store(&ip.octets());
+                4
+            }
+            IpAddr::V6(ip) => {
+                bytes.store(&ip.octets());
+                6
+            }
+        };
+        place.family.store(write(&place.remote, address.remote.ip()), Relaxed);
+        place.port.store(address.remote.port(), Relaxed);
+        place.has_local.store(address.local.map_or(0, |ip| write(&place.local, ip)), Relaxed);
+        place.socket.store(address.socket, Relaxed);
+        self.place.store(next, Release);
+    }
+
+    /// Nanoseconds of the last proof that the other side still wants this (RFC 7675).
+    pub fn consent(&self) -> u64 {
+        self.consent.load(Relaxed)
+    }
+
+    /// Renews consent.
+    pub fn set_consent(&self, now: u64) {
+        self.consent.store(now, Relaxed);
+    }
+
+    /// Counts a process that died while handling this session (rule 5).
+    pub fn strike(&self) -> u32 {
+        self.strikes.fetch_add(1, AcqRel) + 1
+    }
+
+    fn write_cold(&self, data: &SessionData) {
+        let bytes = encode(data);
+        self.checksum.store(0, Release);
+        self.cold.store(&bytes);
+        self.checksum.store(fnv(&bytes), Release);
+    }
+}
+
+/// FNV-1a: finds a torn record, not a forged one (nobody but us can write here).
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)) | 1
+}
+
+/// Walks the cold bytes in one order for both directions, so that writing and reading cannot disagree.
+fn walk(data: &mut SessionData, visit: &mut dyn FnMut(&mut [u8])) {
+    fn words<const N: usize>(values: &mut [u32; N], visit: &mut dyn FnMut(&mut [u8])) {
+        for value in values {
+            let mut bytes = value.to_be_bytes();
+            visit(&mut bytes);
+            *value = u32::from_be_bytes(bytes);
+        }
+    }
+    visit(&mut data.id);
+    visit(&mut data.space);
+    visit(&mut data.owner);
+    visit(std::slice::from_mut(&mut data.feed));
+    visit(std::slice::from_mut(&mut data.profile));
+    visit(&mut data.payload_types);
+    visit(&mut data.extensions);
+    for mid in &mut data.mids {
+        visit(mid);
+    }
+    for field in [std::slice::from_mut(&mut data.csrc), std::slice::from_mut(&mut data.restarts)] {
+        let mut bytes = field[0].to_be_bytes();
+        visit(&mut bytes);
+        field[0] = u32::from_be_bytes(bytes);
+    }
+    words(&mut data.ssrcs, visit);
+    words(&mut data.offsets, visit);
+    visit(&mut data.send_key);
+    visit(&mut data.receive_key);
+    visit(&mut data.ufrag);
+    visit(&mut data.password);
+    visit(&mut data.remote_ufrag);
+    visit(&mut data.remote_password);
+}
+
+fn encode(data: &SessionData) -> [u8; 448] {
+    let mut bytes = [0; 448];
+    let mut at = 0;
+    walk(&mut data.clone(), &mut |field| {
+        bytes[at..at + field.len()].copy_from_slice(field);
+        at += field.len();
+    });
+    bytes
+}
+
+fn decode(bytes: &[u8; 448]) -> SessionData {
+    let mut data = SessionData::default();
+    let mut at = 0;
+    walk(&mut data, &mut |field| {
+        field.copy_from_slice(&bytes[at..at + field.len()]);
+        at += field.len();
+    });
+    data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Region;
+
+    fn sample() -> SessionData {
+        SessionData {
+            id: [7; 16],
+            owner: [3; 24],
+            csrc: 0x0102_0304,
+            ssrcs: [1, 2, 3],
+            first: [9, 10, 11],
+            send_key: [5; 46],
+            ..SessionData::default()
+        }
+    }
+
+    fn address(port: u16) -> Address {
+        Address { remote: SocketAddr::from(([127, 0, 0, 1], port)), local: Some(IpAddr::from([10, 0, 0, 1])), socket: 1 }
+    }
+
+    #[test]
+    fn a_published_session_reads_back_but_for_its_first_indices() {
+        let region = Region::heap(4);
+        let record = &region.records()[0];
+        assert!(record.data().is_none());
+        record.publish(&sample(), address(9), 1);
+        assert_eq!(record.data(), Some(SessionData { first: [0; 3], ..sample() }));
+        assert_eq!(record.address(), Some(address(9)));
+        record.set_address(Address { remote: "[2001:db8::1]:5000".parse().unwrap(), local: None, socket: 0 });
+        assert_eq!(record.address().unwrap().remote.to_string(), "[2001:db8::1]:5000");
+        assert_eq!(record.streams[1].take_index().get(), 10);
+        assert_eq!(record.streams[1].take_index().get(), 11);
+        record.release();
+        assert!(record.data().is_none());
+    }
+
+    #[test]
+    fn a_torn_record_is_dropped() {
+        let region = Region::heap(1);
+        let record = &region.records()[0];
+        record.publish(&sample(), address(9), 1);
+        let mut torn = record.cold.load();
+        torn[20] ^= 1;
+        record.cold.store(&torn);
+        assert!(record.data().is_none());
+    }
+
+    #[test]
+    fn an_srtcp_index_ends_before_it_could_repeat() {
+        let region = Region::heap(1);
+        let record = &region.records()[0];
+        record.publish(&sample(), address(9), 1);
+        record.streams[0].next_rtcp.store(RTCP_INDEX_END - 1, Relaxed);
+        assert!(record.streams[0].take_rtcp_index().is_some());
+        assert!(record.streams[0].take_rtcp_index().is_none());
+    }
+}
