@@ -22,6 +22,10 @@ class Conflict(Exception):
     """Someone else appended at this seq first: load what they wrote and decide again."""
 
 
+class BadCursor(Exception):
+    """A page cursor that this store did not make."""
+
+
 class Clock(Protocol):
     """Time, as an argument."""
 
@@ -65,9 +69,10 @@ class Answer:
 class Spaces(Protocol):
     """The log of every Space. Acknowledged means durable."""
 
-    async def append(self, space: SpaceId, after: Seq, entries: Sequence[Entry], card: Card, answer: Answer | None) -> None:
-        """Write ``entries`` (seq ``after + 1`` and on), the card and the answer, all or nothing; at most two statements
-        without an ``answer``. ``after`` 0 creates the Space. Raises ``Conflict`` if the log is not at ``after``."""
+    async def append(self, space: SpaceId, after: Seq, entries: Sequence[Entry], card: Card | None, answer: Answer | None) -> None:
+        """Write ``entries`` (seq ``after + 1`` and on), the card if it changed, and the answer, all or nothing and durably, in at
+        most two statements. ``after`` 0 creates the Space. ``entries`` may be empty when there is only an ``answer`` to keep.
+        Raises ``Conflict`` if the log is not at ``after``."""
         ...
 
     async def entries(self, space: SpaceId, after: Seq, limit: int) -> list[Entry]:
@@ -78,18 +83,26 @@ class Spaces(Protocol):
         """The idempotency answers still kept for this Space (24 hours)."""
         ...
 
-    async def cards(
-        self, state: str | None, query: str, cursor: str | None, limit: int
-    ) -> tuple[list[Card], str | None]:
-        """Public Spaces, newest first (scheduled ones: soonest first), and the cursor of the next page."""
+    async def cards(self, state: str | None, query: str, cursor: str | None, limit: int) -> tuple[list[Card], str | None]:
+        """Public Spaces, newest first (scheduled ones: soonest first), and the cursor of the next page. ``query`` matches title,
+        description, topics and the host's name, case-insensitively. Raises ``BadCursor``."""
+        ...
+
+    async def live(self) -> list[SpaceId]:
+        """Every live Space, unlisted ones too."""
         ...
 
 
 class Accounts(Protocol):
     """Who people are and the sessions that prove it. Tokens are stored as hashes."""
 
-    async def create(self, account: Account, token_hash: bytes, now: datetime, expires: datetime) -> None:
-        """A new account and its first session. Raises ``Conflict`` if the id or handle is taken."""
+    async def create(self, account: Account, token_hash: bytes, device: str, now: datetime, expires: datetime) -> None:
+        """A new account and its first session, made on ``device`` (a hash of the device cookie, or empty). Raises ``Conflict`` if
+        the id or handle is taken."""
+        ...
+
+    async def devices(self, account: AccountId) -> set[str]:
+        """Every device (hashed) that a session of this account was made on."""
         ...
 
     async def by_token(self, token_hash: bytes, now: datetime) -> Account | None:
@@ -169,9 +182,21 @@ class MediaRefused(Exception):
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class MediaConnected:
+    """The media core answers (again). What it holds may differ from the log: reconcile ``sessions()`` and renew every grant."""
+
+
+Fact = SessionUp | SessionDown | Counts | MediaConnected
+
+
 class Media(Protocol):
     """The media core, wherever it runs. It obeys; it never decides. Every call raises ``Unavailable`` when it cannot be reached
     within its deadline (1 s), in which case a grant that was not renewed ends by itself 15 s after its last renewal."""
+
+    def connected(self) -> bool:
+        """Whether the media core answers now; no I/O."""
+        ...
 
     async def open_session(
         self, session: SessionId, space: SpaceId, owner: str, feed: Feed, csrc: Csrc | None, seq: Seq, offer: str
@@ -210,8 +235,8 @@ class Media(Protocol):
         """Every session known to stand, kept up to date from facts; no I/O."""
         ...
 
-    def facts(self) -> AsyncIterator[SessionUp | SessionDown | Counts]:
-        """What happens, in order, from now on. After a restart of either side the difference is made up first."""
+    def facts(self) -> AsyncIterator[Fact]:
+        """What happens, in order, from now on; one reader. The first fact of every connection is ``MediaConnected``."""
         ...
 
 

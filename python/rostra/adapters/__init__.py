@@ -1,0 +1,1 @@
+"""Implementations of the ports. Each is used through its port alone."""

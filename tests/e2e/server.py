@@ -1,0 +1,126 @@
+"""A real `rostra serve` on free ports with a fresh data folder, and a small caller for its doors."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, Queue
+
+import httpx
+
+READY = re.compile(r"https?://\S+")
+
+
+def free_port() -> int:
+    """A port free for TCP and UDP on loopback just now."""
+    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+        tcp.bind(("127.0.0.1", 0))
+        udp.bind(("127.0.0.1", tcp.getsockname()[1]))
+        return tcp.getsockname()[1]
+
+
+@dataclass
+class Server:
+    """One running server. ``stop`` sends SIGTERM and insists on exit code 0 within 10 s, as the contract promises."""
+
+    data: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    url: str = ""
+    process: subprocess.Popen | None = None
+    log: list[str] = field(default_factory=list)
+
+    def start(self) -> "Server":
+        port = free_port()
+        environment = os.environ | {
+            "ROSTRA_HTTP": f"127.0.0.1:{port}",
+            "ROSTRA_MEDIA_TCP": f"127.0.0.1:{free_port()}",
+            "ROSTRA_MEDIA_UDP": f"127.0.0.1:{port}",
+            "ROSTRA_DATA": str(self.data),
+            "ROSTRA_LIMITS": "off",
+            **self.settings,
+        }
+        command = [sys.executable, "-m", "rostra.processes.serve"]
+        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        lines: Queue[str] = Queue()
+        threading.Thread(target=self._read, args=(lines,), daemon=True).start()
+        self.url = self._wait_ready(lines)
+        return self
+
+    def stop(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(timeout=10) == 0, "\n".join(self.log[-40:])
+
+    def children(self, role: str) -> list[int]:
+        """The pids of this server's processes titled `rostra: ROLE`."""
+        assert self.process is not None
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                title = (entry / "cmdline").read_bytes().rstrip(b"\0").decode(errors="replace")
+                parent = int((entry / "stat").read_text().rsplit(") ", 1)[1].split()[1])
+                if parent == self.process.pid and title == f"rostra: {role}":
+                    found.append(int(entry.name))
+        return found
+
+    def kill(self, role: str) -> None:
+        """`kill -9` the process in charge of ``role``."""
+        (pid,) = self.children(role)
+        os.kill(pid, signal.SIGKILL)
+
+    def _read(self, lines: Queue) -> None:
+        assert self.process is not None and self.process.stdout is not None
+        for line in self.process.stdout:
+            self.log.append(line.rstrip())
+            lines.put(line)
+        lines.put("")
+
+    def _wait_ready(self, lines: Queue) -> str:
+        try:
+            while line := lines.get(timeout=30):
+                if found := READY.search(line):
+                    return found.group().rstrip("/")
+        except Empty:
+            pass
+        raise AssertionError("the server did not become ready:\n" + "\n".join(self.log[-40:]))
+
+
+class Person:
+    """A guest with a bearer token, and the doors as they use them."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self.http = httpx.Client(base_url=url, timeout=10)
+        answer = self.http.post("/api/v1/guests", json={"name": name})
+        assert answer.status_code == 201, answer.text
+        self.account = answer.json()["account"]
+        self.id: str = self.account["id"]
+        self.token: str = answer.json()["token"]
+        self.http.cookies.clear()
+        self.http.headers["Authorization"] = f"Bearer {self.token}"
+
+    def open_space(self, title: str = "Who keeps the lights on?", **details: object) -> str:
+        answer = self.http.post("/api/v1/spaces", json={"title": title, "open": True, **details})
+        assert answer.status_code == 201, answer.text
+        return answer.json()["id"]
+
+    def command(self, space: str, kind: str, **fields: object) -> httpx.Response:
+        return self.http.post(f"/api/v1/spaces/{space}/commands", json={"type": kind, **fields})
+
+    def must(self, space: str, kind: str, **fields: object) -> dict:
+        answer = self.command(space, kind, **fields)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def snapshot(self, space: str) -> dict:
+        return self.http.get(f"/api/v1/spaces/{space}").json()
+
+    def seat(self, host: "Person", space: str) -> None:
+        """Raise a hand and be brought up by ``host``."""
+        self.must(space, "raise_hand")
+        host.must(space, "approve_hand", account=self.id)
