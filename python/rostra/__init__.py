@@ -1,1 +1,3 @@
-"""Rostra: a live-audio Spaces server. The map of this package is ARCHITECTURE.md."""
+"""Rostra: a live-audio Spaces server. Python decides; the media core carries."""
+
+__version__ = "0.1.0"

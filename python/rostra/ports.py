@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from rostra.domain.commands import Account
 from rostra.domain.events import Entry
-from rostra.domain.ids import AccountId, Csrc, Seq, SessionId, SpaceId
+from rostra.domain.ids import AccountId, Csrc, PinId, Seq, SessionId, SpaceId
 
 
 class Unavailable(Exception):
@@ -35,6 +35,26 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds since some fixed moment; never goes back."""
+        ...
+
+
+class Ids(Protocol):
+    """Fresh names that nobody can guess, as an argument."""
+
+    def space(self) -> SpaceId:
+        """13 characters of ``[a-z0-9]``."""
+        ...
+
+    def account(self) -> AccountId: ...
+
+    def session(self) -> SessionId:
+        """128 random bits."""
+        ...
+
+    def pin(self) -> PinId: ...
+
+    def token(self) -> str:
+        """A bearer token of 256 random bits."""
         ...
 
 
@@ -174,7 +194,7 @@ class Counts:
     listeners: dict[SpaceId, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class MediaRefused(Exception):
     """The media core will not: ``bad_sdp``, ``overloaded``, ``session_not_found``, ``stale`` (a later deny is in force), ``precondition_failed``."""
 

@@ -11,7 +11,7 @@ class FieldError:
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Refused(Exception):
     """The caller asked for what the Space's rules do not allow. Nothing changed.
 

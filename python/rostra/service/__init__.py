@@ -1,0 +1,1 @@
+"""What the server does, in the order load → handle → append → tell. Decides through the domain, acts through the ports."""
