@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -27,31 +27,31 @@ SPACE = "/api/v1/spaces/{id}"
 SESSION = "/api/v1/sessions/{session}"
 
 
-def application(services: Services, page: Path, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> Starlette:
-    """The ASGI app. ``start`` opens what the services need, ``stop`` closes it."""
+Opened = Callable[[], AbstractAsyncContextManager[Services]]
+"""Opens what the doors need, for as long as the process serves."""
+
+
+def application(page: Path, opened: Opened) -> Starlette:
+    """The ASGI app; ``page`` is the folder of the built web client."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        await start()
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                # A failing task ends the process, which its supervisor starts again: nothing lives on without its heartbeat.
-                running = [tasks.create_task(each()) for each in (services.sessions.follow, services.sessions.renew, services.crowd.tell)]
-                yield
-                for task in running:
-                    task.cancel()
-        finally:
-            await stop()
+        async with opened() as services, asyncio.TaskGroup() as tasks:
+            app.state.services = services
+            # A failing task ends the process, which its supervisor starts again: nothing lives on without its heartbeat.
+            lasting = (services.sessions.follow, services.sessions.renew, services.crowd.tell)
+            running = [tasks.create_task(each()) for each in lasting]
+            yield
+            for task in running:
+                task.cancel()
 
     handlers = dict.fromkeys((Problem, Refused, MediaRefused, Unavailable), on_problem)
-    app = Starlette(
+    return Starlette(
         routes=[*_routes(), Route("/{path:path}", Page(page).serve)],
-        middleware=[Middleware(Surround, services=services)],
+        middleware=[Middleware(Surround)],
         exception_handlers={**handlers, HTTPException: _on_http},
         lifespan=lifespan,
     )
-    app.state.services = services
-    return app
 
 
 def _routes() -> list[Route]:
@@ -90,14 +90,15 @@ async def _on_http(request: Request, error: Exception) -> Response:
 class Surround:
     """Around every request: Host, CORS on the media doors, counting, and a last answer when something of ours fails."""
 
-    def __init__(self, app: ASGIApp, services: Services) -> None:
-        self._app, self._services = app, services
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 0
+        services: Services = scope["app"].state.services
+        started, status, metrics = time.perf_counter(), 0, services.metrics
         cors = is_media_door(scope["path"])
 
         async def counted(message: Message) -> None:
@@ -110,10 +111,9 @@ class Surround:
                 metrics.requests.labels(scope["method"], str(status)).inc()
             await send(message)
 
-        metrics = self._services.metrics
         request = Request(scope)
         try:
-            self._services.check_host(request.headers.get("host", ""))
+            services.check_host(request.headers.get("host", ""))
             if cors and scope["method"] == "OPTIONS" and "access-control-request-method" in request.headers:
                 await Response(status_code=204)(scope, receive, counted)
                 return

@@ -68,7 +68,7 @@ class UpdateDetails(Command, frozen=True):
     lang: str | UnsetType = UNSET
     topics: Topics | UnsetType = UNSET
     visibility: Visibility | UnsetType = UNSET
-    scheduled_start: Annotated[datetime, Meta(tz=True)] | None | UnsetType = UNSET
+    scheduled_start: Annotated[datetime, Meta(tz=True)] | UnsetType | None = UNSET
     who_may_speak: WhoMaySpeak | UnsetType = UNSET
     show_listeners: bool | UnsetType = UNSET
 

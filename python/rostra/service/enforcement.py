@@ -81,7 +81,7 @@ class Enforcer:
         return None
 
     async def open(self, space: Space, entries: Sequence[e.Entry]) -> None:
-        """Open what ``entries`` allow; call after they are appended. If the media core is away, the renewal that follows its return does it."""
+        """Open what ``entries`` allow; call after they are appended. If the media core is away, the renewal at its return does it."""
         turned_on = {entry.event.account for entry in entries if isinstance(entry.event, e.MicChanged) and entry.event.on}
         for grant in grants(space):
             if grant.account in turned_on:
