@@ -328,6 +328,6 @@ class MemoryMedia:
             self._count(session)
 
     def _count(self, session: MediaSession) -> None:
-        if session.feed != "ingest":
-            listening = [s for s in self._sessions.values() if s.space == session.space and s.feed != "ingest" and s.connected]
+        if session.feed == "programme":
+            listening = [s for s in self._sessions.values() if s.space == session.space and s.feed == "programme" and s.connected]
             self.emit(Counts({session.space: len(listening)}))

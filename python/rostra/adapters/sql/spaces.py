@@ -1,0 +1,191 @@
+"""The ``Spaces`` port in SQL. The primary key (space, seq) is the concurrency check: whoever inserts a seq first has it."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Insert,
+    Row,
+    Text,
+    and_,
+    bindparam,
+    exists,
+    insert,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
+
+from rostra.adapters import listing
+from rostra.adapters.codec import decode_event, encode_event
+from rostra.adapters.sql.database import Database, rows_of
+from rostra.adapters.sql.tables import Id, Instant, answers, events, spaces
+from rostra.domain.commands import Account
+from rostra.domain.events import Entry
+from rostra.domain.ids import AccountId, Seq, SpaceId
+from rostra.ports import Answer, Card, Clock, Conflict
+
+KEPT = timedelta(hours=24)
+"""How long an idempotency answer is given again."""
+
+
+class SqlSpaces:
+    """Every Space's log and card."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    async def append(self, space: SpaceId, after: Seq, entries: Sequence[Entry], card: Card | None, answer: Answer | None) -> None:
+        def work(connection: Connection) -> None:
+            if entries:
+                _insert_all(connection, space, after, entries, answer)
+            elif answer is not None:
+                _insert_answer(connection, space, after, answer, self._clock)
+            if card is not None:
+                row = _row_of_card(card)
+                connection.execute(insert(spaces) if after == 0 else update(spaces).where(spaces.c.id == bindparam("id_")), row)
+
+        await self._database.write(work)
+
+    async def entries(self, space: SpaceId, after: Seq, limit: int) -> list[Entry]:
+        query = (
+            select(events.c.seq, events.c.at, events.c.actor, events.c.type, events.c.data)
+            .where(events.c.space_id == space, events.c.seq > after)
+            .order_by(events.c.seq)
+            .limit(limit)
+        )
+        return [Entry(row.seq, row.at, row.actor, decode_event(row.type, row.data)) for row in await rows_of(self._database, query, space)]
+
+    async def answers(self, space: SpaceId) -> list[Answer]:
+        since = self._clock.now() - KEPT
+        query = union_all(
+            select(
+                events.c.answer_key.label("key"),
+                events.c.answer_body.label("body"),
+                events.c.seq.label("first"),
+                events.c.answer_last.label("last"),
+            ).where(events.c.space_id == space, events.c.answer_key.is_not(None), events.c.at > since),
+            select(answers.c.key, answers.c.body, answers.c.first, (answers.c.first - 1).label("last")).where(
+                answers.c.space_id == space, answers.c.at > since
+            ),
+        )
+        rows = await rows_of(self._database, query, space)
+        return [Answer(row.key, row.body, Seq(row.first), Seq(row.last)) for row in rows]
+
+    async def cards(self, state: str | None, query: str, cursor: str | None, limit: int) -> tuple[list[Card], str | None]:
+        place = None if cursor is None else listing.read_cursor(state, cursor)
+        key = spaces.c.created_at if state is None else spaces.c.sort_key
+        chosen = select(spaces).where(spaces.c.visibility == "public")
+        if state is not None:
+            chosen = chosen.where(spaces.c.state == state)
+        for word in listing.words(query):
+            chosen = chosen.where(spaces.c.search.contains(word, autoescape=True))
+        if place is not None:
+            here, there = tuple_(key, spaces.c.id), tuple_(literal(place.key, BigInteger), literal(place.id, Id))
+            chosen = chosen.where(here > there if listing.soonest_first(state) else here < there)
+        order = (key, spaces.c.id) if listing.soonest_first(state) else (key.desc(), spaces.c.id.desc())
+        found = [_card_of_row(row) for row in await rows_of(self._database, chosen.order_by(*order).limit(limit + 1), query)]
+        page = found[:limit]
+        if len(found) <= limit:
+            return page, None
+        return page, listing.write_cursor(state, listing.Place(listing.key_in(state, page[-1]), page[-1].id))
+
+    async def live(self) -> list[SpaceId]:
+        return [SpaceId(row.id) for row in await rows_of(self._database, select(spaces.c.id).where(spaces.c.state == "live"))]
+
+
+def _insert_all(connection: Connection, space: SpaceId, after: Seq, entries: Sequence[Entry], answer: Answer | None) -> None:
+    values: dict[str, Any] = {"space": space, "after": after}
+    values |= {"key": answer and answer.key, "body": answer and answer.body, "last": answer and answer.last}
+    for index, entry in enumerate(entries):
+        assert entry.seq == after + 1 + index, "entries follow the log"
+        kind, data = encode_event(entry.event)
+        values |= {f"at{index}": entry.at, f"actor{index}": entry.actor, f"type{index}": kind, f"data{index}": data.decode()}
+    if connection.execute(_insertion(len(entries)), values).rowcount != len(entries):
+        raise Conflict(f"the log of {space} has not reached {after}")
+
+
+@lru_cache(maxsize=64)
+def _insertion(count: int) -> Insert:
+    """Insert ``count`` entries if the one before them is there: a taken seq is refused by the key, a gap by the condition."""
+    space, after = bindparam("space", type_=Id), bindparam("after", type_=BigInteger)
+    follows = or_(after == 0, exists().where(events.c.space_id == space, events.c.seq == after))
+    answered = [bindparam("key", type_=Id), bindparam("body", type_=Id), bindparam("last", type_=BigInteger)]
+    rows = [
+        select(
+            space,
+            after + (index + 1),
+            bindparam(f"at{index}", type_=Instant),
+            bindparam(f"actor{index}", type_=Id),
+            bindparam(f"type{index}", type_=Text),
+            bindparam(f"data{index}", type_=Text),
+            *(answered if index == 0 else [null()] * 3),
+        ).where(follows)
+        for index in range(count)
+    ]
+    return insert(events).from_select([column.name for column in events.c], rows[0] if count == 1 else union_all(*rows))
+
+
+def _insert_answer(connection: Connection, space: SpaceId, after: Seq, answer: Answer, clock: Clock) -> None:
+    here = or_(literal(after) == 0, exists().where(events.c.space_id == space, events.c.seq == after))
+    beyond = exists().where(events.c.space_id == space, events.c.seq == after + 1)
+    row = select(
+        literal(space, Id),
+        literal(clock.now(), Instant),
+        literal(answer.key, Id),
+        literal(answer.body, Id),
+        literal(answer.first, BigInteger),
+    ).where(and_(here, not_(beyond)))
+    done = connection.execute(insert(answers).from_select(["space_id", "at", "key", "body", "first"], row))
+    if done.rowcount != 1:
+        raise Conflict(f"the log of {space} is not at {after}")
+
+
+def _row_of_card(card: Card) -> dict[str, Any]:
+    return {
+        "id_": card.id,
+        "id": card.id,
+        "state": card.state,
+        "title": card.title,
+        "description": card.description,
+        "lang": card.lang,
+        "topics": msgspec.json.encode(card.topics).decode(),
+        "visibility": card.visibility,
+        "host_id": card.host.id,
+        "host_handle": card.host.handle,
+        "host_name": card.host.name,
+        "host_guest": card.host.guest,
+        "created_at": card.created_at,
+        "scheduled_start": card.scheduled_start,
+        "started_at": card.started_at,
+        "ended_at": card.ended_at,
+        "sort_key": listing.key_within(card),
+        "search": listing.search_text(card),
+    }
+
+
+def _card_of_row(row: Row[Any]) -> Card:
+    return Card(
+        id=SpaceId(row.id),
+        state=row.state,
+        title=row.title,
+        description=row.description,
+        lang=row.lang,
+        topics=tuple(msgspec.json.decode(row.topics, type=list[str])),
+        visibility=row.visibility,
+        host=Account(AccountId(row.host_id), row.host_handle, row.host_name, row.host_guest),
+        created_at=row.created_at,
+        scheduled_start=row.scheduled_start,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+    )
