@@ -1,0 +1,1 @@
+"""One module per role: the supervisor and the processes it starts."""

@@ -1,0 +1,72 @@
+"""The api process: uvicorn on the supervisor's listening socket, running the application that ``rostra.bootstrap`` composes."""
+
+import os
+import socket
+import sys
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.importer import import_from_string
+
+from rostra import settings
+from rostra.processes import arguments, lifeline
+from rostra.processes.title import set_title
+
+_GRACE_SECONDS = 3
+"""How long requests may go on after SIGTERM. Event streams end at once, if the application has a ``state.drain`` to tell them."""
+_BAD_SETTINGS = 2
+
+
+class Server(uvicorn.Server):
+    """Says when it is ready, and lets long answers end when it must go."""
+
+    def __init__(self, app: Starlette, config: uvicorn.Config, ready: int) -> None:
+        super().__init__(config)
+        self._app, self._ready = app, ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            os.write(self._ready, b"ready\n")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        drain = getattr(self._app.state, "drain", None)
+        if drain is not None:
+            drain()
+        await super().shutdown(sockets)
+
+
+def main() -> int:
+    """Serves until SIGTERM; the exit status."""
+    set_title("rostra: api")
+    given = arguments.read()
+    lifeline.hold(given)
+    try:
+        known = settings.load(os.environ)
+        # By name, as any ASGI server does it: the composition root stands above the processes.
+        app = import_from_string("rostra.bootstrap:build")(known)
+    except settings.SettingsError as error:
+        sys.stderr.write(f"rostra: {error}\n")
+        return _BAD_SETTINGS
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        log_level=known.log,
+        server_header=False,
+        proxy_headers=bool(known.trusted_proxies),
+        forwarded_allow_ips=list(known.trusted_proxies),
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    listening = [socket.socket(fileno=fd) for fd in arguments.numbers(given["http"])]
+    server = Server(app, config, int(given["ready"]))
+    server.run(listening)
+    return 0 if server.started else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,267 @@
+"""The supervisor: owns the sockets and the session region, keeps one process per role running, and holds no other logic."""
+
+import contextlib
+import os
+import resource
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from rostra.processes import sockets
+from rostra.processes.children import Child, start
+from rostra.processes.restarts import Deaths, Watch, delay, is_poisoned
+from rostra.processes.title import set_title
+from rostra.settings import Settings, SettingsError, gather, parse
+
+ROLES = ("media", "api", "worker")
+BAD_SETTINGS = 2
+"""Exit status of a process that cannot run with these settings: starting it again would not help."""
+_TICK_SECONDS = 0.25
+_API_DRAIN_SECONDS, _KILL_SECONDS = 5.0, 8.0
+_STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_HEARTBEAT_AT = 32
+"""Where the region's header keeps the heartbeat, in nanoseconds (rust/media-region/src/region.rs)."""
+
+
+def main(roles: Sequence[str] = ROLES) -> int:
+    """Serves until SIGTERM; the exit status."""
+    try:
+        _allow_many_connections()
+        values = gather(os.environ)
+        supervisor = Supervisor(parse(values), values, roles)
+    except SettingsError as error:
+        _log(str(error))
+        return BAD_SETTINGS
+    set_title("rostra: serve")
+    return supervisor.run()
+
+
+class Supervisor:
+    """One server on one machine. Sockets are bound when it is made, children run while ``run`` does."""
+
+    def __init__(self, settings: Settings, values: Mapping[str, str], roles: Sequence[str]) -> None:
+        self._settings, self._roles = settings, roles
+        try:
+            settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(f"ROSTRA_DATA: the folder {settings.data} cannot be made: {error.strerror}") from None
+        self._http = [sockets.http(settings.http)] if "api" in roles else []
+        self._udp = sockets.media(settings.media_udp) if "media" in roles else []
+        self._private = None if settings.media_control else _private_folder()
+        control = self._private / "media.sock" if self._private else settings.media_control
+        self._control = [sockets.control(control)] if "media" in roles else []
+        self._made = [control] if self._control else []
+        # Children read the values that we checked, not a file that may have changed since.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ROSTRA_")}
+        self._environment = kept | dict(values) | {"ROSTRA_MEDIA_CONTROL": str(control), "ROSTRA_DATA": str(settings.data)}
+        self._region, self._drain_first = os.memfd_create("rostra-sessions"), False
+        self._children: list[Child] = []
+        self._deaths: defaultdict[str, Deaths] = defaultdict(Deaths)
+        self._crashes, self._watch = Deaths(), Watch()
+        self._not_before: dict[str, float] = {}
+        self._selector = selectors.DefaultSelector()
+        self._stopping_since: float | None = None
+        self._announced, self._status = False, 0
+
+    def run(self) -> int:
+        """Until SIGTERM, SIGINT or SIGHUP; the exit status."""
+        signals = self._listen_for_signals()
+        try:
+            while self._stopping_since is None or self._children:
+                if self._stopping_since is None:
+                    self._start_missing()
+                    self._look()
+                else:
+                    self._drain(_now() - self._stopping_since)
+                for key, _ in self._selector.select(_TICK_SECONDS):
+                    self._signalled(signals) if key.fileobj is signals else self._heard(key.data)
+                self._reap()
+        finally:
+            self._clean_up()
+        return self._status
+
+    def _clean_up(self) -> None:
+        with contextlib.suppress(OSError):
+            for socket_file in self._made:
+                socket_file.unlink()
+            if self._private:
+                self._private.rmdir()
+
+    def _listen_for_signals(self) -> socket.socket:
+        """Signals become bytes, so that a stop is seen before the deaths that it causes."""
+        signals, wake = socket.socketpair()
+        for end in (signals, wake):
+            end.setblocking(False)
+        self._wake = wake
+        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        for number in (*_STOP, signal.SIGCHLD):
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means it.
+                signal.signal(number, lambda *_: None)
+        self._selector.register(signals, selectors.EVENT_READ)
+        return signals
+
+    def _signalled(self, signals: socket.socket) -> None:
+        if set(signals.recv(4096)) & _STOP and self._stopping_since is None:
+            self._stop(0)
+
+    # Stopping: first the api, so that everyone hears that the server goes; then media; in the end whoever is left.
+
+    def _stop(self, status: int) -> None:
+        self._stopping_since, self._status = _now(), status
+        for sock in self._http:
+            sock.close()  # Who comes now is refused instead of left waiting.
+        for child in self._children:
+            if child.role != "media" or child.state != "ready":
+                child.stop()
+
+    def _drain(self, seconds: float) -> None:
+        if seconds > _KILL_SECONDS:
+            self._each(Child.kill)
+        elif seconds > _API_DRAIN_SECONDS or all(child.role == "media" for child in self._children):
+            self._each(Child.stop)
+
+    def _each(self, act: Callable[[Child], None]) -> None:
+        for child in self._children:
+            act(child)
+
+    # Starting and restarting.
+
+    def _start_missing(self) -> None:
+        running = [child.role for child in self._children]
+        serving = any(child.role == "media" and child.state == "ready" for child in self._children)
+        for role in self._roles:
+            # The standby starts when somebody serves: a takeover must not share the processor with an interpreter that boots.
+            wanted = 2 if role == "media" and serving else 1
+            if running.count(role) < wanted and _now() >= self._not_before.get(role, 0.0):
+                self._start(role)
+
+    def _start(self, role: str) -> None:
+        descriptors: list[int] = []
+        given: dict[str, object] = {}
+        if role == "api":
+            descriptors = [sock.fileno() for sock in self._http]
+            given = {"http": descriptors}
+        elif role == "media":
+            if self._drain_first:
+                sockets.drain(self._udp)
+                self._drain_first = False
+            udp, control = [sock.fileno() for sock in self._udp], self._control[0].fileno()
+            descriptors = [self._region, control, *udp]
+            given = {"region": self._region, "capacity": self._settings.media_sessions, "udp": udp, "control": control}
+            given["candidates"] = sockets.candidates(self._settings, self._udp)
+        child = start(role, self._environment, descriptors, given)
+        self._children.append(child)
+        self._selector.register(child.pipe, selectors.EVENT_READ, child)
+
+    def _heard(self, child: Child) -> None:
+        lines = child.hear()
+        if lines is None:
+            self._selector.unregister(child.pipe)
+            return
+        for line in lines:
+            child.state, child.ready_at = line, _now()
+        ready = {child.role for child in self._children if child.state == "ready"}
+        if not self._announced and self._stopping_since is None and ready >= {"api", "media"} & set(self._roles):
+            self._announced = True
+            with contextlib.suppress(BrokenPipeError):
+                sys.stdout.write(f"Rostra is ready: {self._where()}\n")
+                sys.stdout.flush()
+
+    def _where(self) -> str:
+        if not self._http:
+            return ", ".join(self._roles)
+        host, port = self._http[0].getsockname()[:2]
+        host = "127.0.0.1" if host in ("::", "0.0.0.0") else host
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+    # Deaths.
+
+    def _reap(self) -> None:
+        for child in list(self._children):
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            if pid:
+                self._children.remove(child)
+                with contextlib.suppress(KeyError):
+                    self._selector.unregister(child.pipe)
+                os.close(child.pipe)
+                if self._stopping_since is None and not child.given_up:
+                    self._died(child, os.waitstatus_to_exitcode(status))
+
+    def _died(self, child: Child, code: int) -> None:
+        if code == BAD_SETTINGS and not self._announced:
+            return self._stop(BAD_SETTINGS)
+        deaths = self._deaths[child.role].add(_now())
+        pause = delay(deaths)
+        self._not_before[child.role] = _now() + pause
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
+        then = f"{deaths} deaths in a short while, the next start is in {pause:g} s" if pause else "starting another"
+        _log(f"{child.role} {child.pid} ({child.state}) {how}: {then}")
+        # A kill or stop from outside says nothing about the region.
+        crashed = child.stalled or code not in (0, -signal.SIGKILL, -signal.SIGTERM)
+        if child.role == "media" and crashed and is_poisoned(self._crashes.add(_now())):
+            self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        """What media keeps dying of lies in the region or waits in a socket: go on without either (safety rule 5)."""
+        _log("media crashed three times in a short while: every media session ends, and it starts with an empty region")
+        self._crashes.clear()
+        for child in self._children:
+            if child.role == "media":
+                child.given_up = True
+                child.kill()
+        os.close(self._region)
+        self._region, self._drain_first = os.memfd_create("rostra-sessions"), True
+
+    def _look(self) -> None:
+        """Kills a media process that holds the region and hangs (safety rule 4); its standby then takes over by itself."""
+        media = [child for child in self._children if child.role == "media" and not child.given_up]
+        serving = next((child for child in media if child.state == "ready"), None)
+        beat = int.from_bytes(os.pread(self._region, 8, _HEARTBEAT_AT), sys.byteorder) / 1e9
+        if self._watch.stalls(_now(), beat, serving.ready_at if serving else None) and media:
+            _log("the media process shows no sign of life: killing it")
+            for child in [serving] if serving else media:
+                child.stalled = True
+                child.kill()
+
+
+def roles(text: str) -> list[str]:
+    """``api,media,worker`` or some of them. Raises ``ValueError``."""
+    asked = {word.strip() for word in text.split(",")}
+    if not asked <= set(ROLES):
+        raise ValueError(f"roles are {', '.join(ROLES)}, separated by commas")
+    return [role for role in ROLES if role in asked]
+
+
+def _allow_many_connections() -> None:
+    """As many descriptors as the system lets us have: every event stream in the audience takes one. Children inherit it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _private_folder() -> Path:
+    path = Path(os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("TMPDIR") or "/tmp") / f"rostra-{os.urandom(8).hex()}"
+    try:
+        path.mkdir(mode=0o700)
+    except OSError as error:
+        raise SettingsError(f"the folder {path} for the control socket cannot be made: {error.strerror}") from None
+    return path
+
+
+def _now() -> float:
+    """Seconds on the clock of the region's heartbeat, which counts suspend."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _log(text: str) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        sys.stderr.write(f"rostra: {text}\n")
+        sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(roles(sys.argv[2]) if sys.argv[1:2] == ["--roles"] else ROLES))

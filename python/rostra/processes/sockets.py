@@ -1,0 +1,141 @@
+"""The sockets that outlive every child: bound once, by the supervisor, for the API, for media and for their talk."""
+
+import contextlib
+import errno
+import fcntl
+import ipaddress
+import os
+import socket
+import struct
+from array import array
+from collections.abc import Iterable
+from pathlib import Path
+
+from rostra.settings import Address, Settings, SettingsError
+
+_BUFFER_BYTES = 8 << 20
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
+_SIOCGIFCONF, _SIOCGIFFLAGS, _IFF_UP, _IFREQ_BYTES = 0x8912, 0x8913, 1, 40
+_LINK_SCOPE = 0x20
+_UNUSABLE_V6 = 0x08 | 0x20 | 0x40
+"""Flags of an IPv6 address that failed duplicate detection, is deprecated or tentative (linux/if_addr.h)."""
+_MOST_CANDIDATES = 16
+_NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+
+
+def http(address: Address) -> socket.socket:
+    """The listening socket of the web client and the API. Raises ``SettingsError``."""
+    sock = _bind("ROSTRA_HTTP", address, socket.SOCK_STREAM)
+    sock.listen(2048)
+    return sock
+
+
+def media(addresses: Iterable[Address]) -> list[socket.socket]:
+    """The UDP sockets of all media. A machine without IPv6 goes without; port 0 becomes one free port for all. Raises ``SettingsError``."""
+    bound: list[socket.socket] = []
+    for address in addresses:
+        port = address.port or (bound[0].getsockname()[1] if bound else 0)
+        try:
+            sock = _bind("ROSTRA_MEDIA_UDP", Address(address.host, port), socket.SOCK_DGRAM)
+        except _NoFamily:
+            if bound:
+                continue
+            sock = _bind("ROSTRA_MEDIA_UDP", Address("0.0.0.0", port), socket.SOCK_DGRAM)
+        for forced, plain in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
+            _enlarge(sock, forced, plain)
+        bound.append(sock)
+    return bound
+
+
+def control(path: Path) -> socket.socket:
+    """The Unix socket on which the media core takes commands, for this user only. Raises ``SettingsError``."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_socket():
+                path.unlink()
+        sock.bind(str(path))
+    except OSError as error:
+        raise SettingsError(f"the control socket {path} cannot be made: {error.strerror}") from None
+    finally:
+        os.umask(before)
+    sock.listen(64)
+    return sock
+
+
+def candidates(settings: Settings, sockets: Iterable[socket.socket]) -> list[str]:
+    """``address:port`` for SDP answers: what is set, else every local address that the sockets reach."""
+    sockets = list(sockets)
+    port = sockets[0].getsockname()[1]
+    asked: list[str] = list(settings.media_advertise)
+    for sock in () if asked else sockets:
+        host = sock.getsockname()[0]
+        if not ipaddress.ip_address(host).is_unspecified:
+            asked.append(host)
+        else:
+            asked += _local_v4() if sock.family == socket.AF_INET else _local_v4() + _local_v6()
+    return [str(Address(host, port)) for host in dict.fromkeys(asked)][:_MOST_CANDIDATES]
+
+
+def drain(sockets: Iterable[socket.socket]) -> None:
+    """Throws away what waits in the sockets: something in it may be deadly."""
+    for sock in sockets:
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(100_000):
+                sock.recv(1, socket.MSG_DONTWAIT)
+
+
+class _NoFamily(Exception):
+    """This machine has no such address family."""
+
+
+def _bind(setting: str, address: Address, kind: socket.SocketKind) -> socket.socket:
+    try:
+        sock = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, kind)
+        if sock.family == socket.AF_INET6:
+            # `[::]` serves both families.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address.host != "::"))
+        if kind == socket.SOCK_STREAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+    except OSError as error:
+        if kind == socket.SOCK_DGRAM and error.errno in _NO_SUCH_FAMILY and address.host in ("::", "::1"):
+            raise _NoFamily from None
+        why = "it is already in use" if error.errno == errno.EADDRINUSE else error.strerror
+        raise SettingsError(f"{setting}: cannot listen on {address}: {why}") from None
+    return sock
+
+
+def _enlarge(sock: socket.socket, forced: int, plain: int) -> None:
+    """A burst of joins must fit; only a privileged process may pass the system's limit."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, forced, _BUFFER_BYTES)
+    except OSError:
+        sock.setsockopt(socket.SOL_SOCKET, plain, _BUFFER_BYTES)
+
+
+def _local_v4() -> list[str]:
+    """Every IPv4 address of an interface that is up, loopback last (netdevice(7))."""
+    room = array("B", bytes(_IFREQ_BYTES * 256))
+    start, length = room.buffer_info()
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        length = struct.unpack("iP", fcntl.ioctl(sock, _SIOCGIFCONF, struct.pack("iP", length, start)))[0]
+        for at in range(0, length, _IFREQ_BYTES):
+            request = room[at : at + _IFREQ_BYTES].tobytes()
+            flags = struct.unpack_from("16xH", fcntl.ioctl(sock, _SIOCGIFFLAGS, request))[0]
+            if flags & _IFF_UP:
+                found.append(socket.inet_ntoa(request[20:24]))
+    return sorted(found, key=lambda host: host.startswith("127."))
+
+
+def _local_v6() -> list[str]:
+    """Every usable IPv6 address but link-local ones, which mean nothing without an interface; loopback last."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):
+        for line in Path("/proc/net/if_inet6").read_text(encoding="ascii").splitlines():
+            digits, _, _, scope, flags, _ = line.split()
+            if int(scope, 16) != _LINK_SCOPE and not int(flags, 16) & _UNUSABLE_V6:
+                found.append(socket.inet_ntop(socket.AF_INET6, bytes.fromhex(digits)))
+    return sorted(found, key=lambda host: host == "::1")
