@@ -76,8 +76,8 @@ async def decoded(request: Request, decoder: msgspec.json.Decoder[T]) -> tuple[T
         return decoder.decode(raw), raw
     except msgspec.DecodeError as error:
         raise invalid_body(error) from error
-    except RecursionError as error:
-        raise Problem("invalid", "the body is nested too deeply") from error
+    except (RecursionError, UnicodeDecodeError) as error:
+        raise Problem("invalid", "the body is not JSON, or nested too deeply") from error
 
 
 async def text(request: Request, kind: str) -> str:
