@@ -35,6 +35,7 @@ from rostra.domain.events import Entry
 from rostra.domain.ids import AccountId, Seq, SpaceId
 from rostra.ports import Answer, Card, Clock, Conflict
 
+_COUNTED = {"preserve_rowcount": True}  # how many rows an INSERT made is dropped unless asked for
 KEPT = timedelta(hours=24)
 """How long an idempotency answer is given again."""
 
@@ -133,7 +134,8 @@ def _insertion(count: int) -> Insert:
         ).where(follows)
         for index in range(count)
     ]
-    return insert(events).from_select([column.name for column in events.c], rows[0] if count == 1 else union_all(*rows))
+    source = rows[0] if count == 1 else union_all(*rows)
+    return insert(events).from_select([column.name for column in events.c], source).execution_options(**_COUNTED)
 
 
 def _insert_answer(connection: Connection, space: SpaceId, after: Seq, answer: Answer, clock: Clock) -> None:
@@ -146,7 +148,8 @@ def _insert_answer(connection: Connection, space: SpaceId, after: Seq, answer: A
         literal(answer.body, Id),
         literal(answer.first, BigInteger),
     ).where(and_(here, not_(beyond)))
-    done = connection.execute(insert(answers).from_select(["space_id", "at", "key", "body", "first"], row))
+    insertion = insert(answers).from_select(["space_id", "at", "key", "body", "first"], row)
+    done = connection.execute(insertion.execution_options(**_COUNTED))
     if done.rowcount != 1:
         raise Conflict(f"the log of {space} is not at {after}")
 
