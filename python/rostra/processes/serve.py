@@ -52,8 +52,8 @@ class Supervisor:
             raise SettingsError(f"ROSTRA_DATA: the folder {settings.data} cannot be made: {error.strerror}") from None
         self._http = [sockets.http(settings.http)] if "api" in roles else []
         self._udp = sockets.media(settings.media_udp) if "media" in roles else []
-        self._private = None if settings.media_control else _private_folder()
-        control = self._private / "media.sock" if self._private else settings.media_control
+        control = settings.media_control or _private_folder() / "media.sock"
+        self._private = None if settings.media_control else control.parent
         self._control = [sockets.control(control)] if "media" in roles else []
         self._made = [control] if self._control else []
         # Children read the values that we checked, not a file that may have changed since.
