@@ -55,10 +55,13 @@ def median(values: Sequence[float]) -> float:
     return percentile(values, 0.5)
 
 
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def report(name: str, figures: dict[str, Any]) -> None:
     """Print the figures and keep them in ``bench/results/NAME.json`` with where they came from."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    dirty = bool(subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip())
+    commit, dirty = _git("rev-parse", "--short", "HEAD"), bool(_git("status", "--porcelain", "-uno"))
     model = next((line.split(": ", 1)[1] for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?")
     where = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
