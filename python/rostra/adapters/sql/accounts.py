@@ -46,7 +46,7 @@ class SqlAccounts:
         return _account(rows[0]) if rows else None
 
     async def end_session(self, token_hash: bytes) -> None:
-        await self._database.write(lambda connection: connection.execute(delete(sessions).where(sessions.c.token_hash == token_hash)))
+        await self._database.write_one(lambda connection: connection.execute(delete(sessions).where(sessions.c.token_hash == token_hash)))
 
     async def purge(self, now: datetime) -> int:
         def work(connection: Connection) -> int:

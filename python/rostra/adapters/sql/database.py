@@ -19,7 +19,7 @@ Work = Callable[[Connection], T]
 
 
 class Database(Protocol):
-    """One SQL database. Both calls raise ``Unavailable``, and ``write`` raises ``Conflict`` when a key is taken."""
+    """One SQL database. Every call raises ``Unavailable``, and writing raises ``Conflict`` when a key is taken."""
 
     engines: tuple[Engine, ...]
 
@@ -29,6 +29,10 @@ class Database(Protocol):
 
     async def write(self, work: Work[T]) -> T:
         """Run statements in one transaction; when this returns, what they did survives a power cut."""
+        ...
+
+    async def write_one(self, work: Work[T]) -> T:
+        """``write`` for a single statement, which is a transaction by itself and needs fewer trips to a server."""
         ...
 
     async def close(self) -> None:

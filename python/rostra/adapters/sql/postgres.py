@@ -2,7 +2,7 @@
 
 from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from rostra.adapters.sql.database import T, Work, translated
 
@@ -24,37 +24,37 @@ class PostgresDatabase:
             pool_timeout=3,
             connect_args={"connect_timeout": 3, "options": _OPTIONS},
         )
-        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self.engines: tuple[Engine, ...] = (self._engine.sync_engine,)
 
     async def read(self, work: Work[T]) -> T:
-        async with translated():
-            try:
-                async with self._reading.connect() as connection:
-                    return await connection.run_sync(work)
-            except DBAPIError as error:
-                if not error.connection_invalidated:
-                    raise
-            # The pool held a connection to a server that has restarted since, and has now dropped all of its kind.
-            async with self._reading.connect() as connection:
-                return await connection.run_sync(work)
+        return await _twice(self._alone, work)
 
     async def write(self, work: Work[T]) -> T:
-        async with translated():
-            async with self._engine.connect() as connection:
-                try:
-                    result = await connection.run_sync(work)
-                except IntegrityError:
-                    raise
-                except DBAPIError as error:
-                    if not error.connection_invalidated:
-                        raise
-                else:
-                    await connection.commit()
-                    return result
-            # Lost before the commit was sent: nothing happened, so it may be tried anew.
-            async with self._engine.begin() as connection:
-                return await connection.run_sync(work)
+        return await _twice(self._engine, work)
+
+    async def write_one(self, work: Work[T]) -> T:
+        return await _twice(self._alone, work)
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+
+async def _twice(engine: AsyncEngine, work: Work[T]) -> T:
+    """Run ``work`` and commit; once more if the connection was lost before the commit, as all of a pool's are when the server restarts.
+
+    A lone statement may have happened before the loss was noticed: then the second finds its keys taken, and says ``Conflict``."""
+    async with translated():
+        async with engine.connect() as connection:
+            try:
+                result = await connection.run_sync(work)
+            except IntegrityError:
+                raise
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+            else:
+                await connection.commit()
+                return result
+        async with engine.begin() as connection:
+            return await connection.run_sync(work)

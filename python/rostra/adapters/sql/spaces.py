@@ -56,7 +56,7 @@ class SqlSpaces:
                 row = _row_of_card(card)
                 connection.execute(insert(spaces) if after == 0 else update(spaces).where(spaces.c.id == bindparam("id_")), row)
 
-        await self._database.write(work)
+        await (self._database.write_one(work) if card is None else self._database.write(work))
 
     async def entries(self, space: SpaceId, after: Seq, limit: int) -> list[Entry]:
         query = (

@@ -59,6 +59,9 @@ class SqliteDatabase:
             self._drain = asyncio.create_task(self._commit_waiting(), name="sqlite writer")
         return await write.done
 
+    async def write_one(self, work: Work[T]) -> T:
+        return await self.write(work)
+
     async def close(self) -> None:
         if self._drain is not None:
             await self._drain
