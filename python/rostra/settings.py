@@ -55,7 +55,7 @@ class Settings:
     data: Path
     """The folder of the SQLite file, recordings and secrets."""
     database_url: str
-    """An SQLAlchemy URL, ``sqlite+aiosqlite`` or ``postgresql+psycopg``."""
+    """An SQLAlchemy URL, ``sqlite`` or ``postgresql+psycopg``; empty: a SQLite file in ``data``."""
     bus_url: str
     """Empty: one machine."""
     storage_url: str
@@ -109,7 +109,6 @@ def parse(values: Mapping[str, str]) -> Settings:
             raise SettingsError(f"{shown} is not valid: {error}") from None
 
     http, data = take("ROSTRA_HTTP", _address), take("ROSTRA_DATA", _folder)
-    texts["ROSTRA_DATABASE_URL"] = texts["ROSTRA_DATABASE_URL"] or f"sqlite+aiosqlite:///{data}/rostra.db"
     texts["ROSTRA_STORAGE_URL"] = texts["ROSTRA_STORAGE_URL"] or f"file://{data}"
     return Settings(
         http=http,
@@ -233,8 +232,14 @@ def _sessions(text: str) -> int:
 
 
 def _database(text: str) -> str:
-    if not text.startswith(("sqlite+aiosqlite:///", "postgresql+psycopg://")):
-        raise ValueError("it must start with sqlite+aiosqlite:/// or postgresql+psycopg://")
+    file = text.removeprefix("sqlite:///")
+    is_file = file not in ("", ":memory:", text) and "?" not in file
+    try:
+        is_server = text.startswith("postgresql+psycopg://") and urlsplit(text).port != 0
+    except ValueError:
+        is_server = False
+    if text and not is_file and not is_server:
+        raise ValueError("it must be sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME")
     return text
 
 

@@ -7,9 +7,10 @@ import sys
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.importer import import_from_string
+from uvicorn.lifespan.on import LifespanOn
 
 from rostra import settings
-from rostra.processes import arguments, lifeline
+from rostra.processes import arguments, lifeline, log
 from rostra.processes.title import set_title
 
 _GRACE_SECONDS = 3
@@ -29,11 +30,23 @@ class Server(uvicorn.Server):
         if self.started:
             os.write(self._ready, b"ready\n")
 
+    async def on_tick(self, counter: int) -> bool:
+        # A failed background task ends the lifespan, and uvicorn would serve on without it.
+        return self._lifespan_failed() or await super().on_tick(counter)
+
+    def _lifespan_failed(self) -> bool:
+        return isinstance(self.lifespan, LifespanOn) and self.lifespan.error_occurred
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         drain = getattr(self._app.state, "drain", None)
         if drain is not None:
             drain()
         await super().shutdown(sockets)
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        return 0 if self.started and not self._lifespan_failed() else 1
 
 
 def main() -> int:
@@ -48,6 +61,7 @@ def main() -> int:
     except settings.SettingsError as error:
         sys.stderr.write(f"rostra: {error}\n")
         return _BAD_SETTINGS
+    log.start(known.log)
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -56,7 +70,6 @@ def main() -> int:
         lifespan="on",
         access_log=False,
         log_config=None,
-        log_level=known.log,
         server_header=False,
         proxy_headers=bool(known.trusted_proxies),
         forwarded_allow_ips=list(known.trusted_proxies),
@@ -65,7 +78,7 @@ def main() -> int:
     listening = [socket.socket(fileno=fd) for fd in arguments.numbers(given["http"])]
     server = Server(app, config, int(given["ready"]))
     server.run(listening)
-    return 0 if server.started else 1
+    return server.status
 
 
 if __name__ == "__main__":

@@ -64,13 +64,13 @@ class Supervisor:
         self._deaths: defaultdict[str, Deaths] = defaultdict(Deaths)
         self._crashes, self._watch = Deaths(), Watch()
         self._not_before: dict[str, float] = {}
-        self._selector = selectors.DefaultSelector()
+        self._selector, self._signals = selectors.DefaultSelector(), socket.socketpair()
         self._stopping_since: float | None = None
         self._announced, self._status = False, 0
 
     def run(self) -> int:
         """Until SIGTERM, SIGINT or SIGHUP; the exit status."""
-        signals = self._listen_for_signals()
+        self._listen_for_signals()
         try:
             while self._stopping_since is None or self._children:
                 if self._stopping_since is None:
@@ -79,7 +79,8 @@ class Supervisor:
                 else:
                     self._drain(_now() - self._stopping_since)
                 for key, _ in self._selector.select(_TICK_SECONDS):
-                    self._signalled(signals) if key.fileobj is signals else self._heard(key.data)
+                    if key.data:
+                        self._heard(key.data)
                 self._reap()
         finally:
             self._clean_up()
@@ -92,22 +93,20 @@ class Supervisor:
             if self._private:
                 self._private.rmdir()
 
-    def _listen_for_signals(self) -> socket.socket:
-        """Signals become bytes, so that a stop is seen before the deaths that it causes."""
-        signals, wake = socket.socketpair()
-        for end in (signals, wake):
+    def _listen_for_signals(self) -> None:
+        """Signals become bytes that end the wait."""
+        for end in self._signals:
             end.setblocking(False)
-        self._wake = wake
-        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._signals[1].fileno(), warn_on_full_buffer=False)
         for number in (*_STOP, signal.SIGCHLD):
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means it.
                 signal.signal(number, lambda *_: None)
-        self._selector.register(signals, selectors.EVENT_READ)
-        return signals
+        self._selector.register(self._signals[0], selectors.EVENT_READ)
 
-    def _signalled(self, signals: socket.socket) -> None:
-        if set(signals.recv(4096)) & _STOP and self._stopping_since is None:
-            self._stop(0)
+    def _take_signals(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            if set(self._signals[0].recv(4096)) & _STOP and self._stopping_since is None:
+                self._stop(0)
 
     # Stopping: first the api, so that everyone hears that the server goes; then media; in the end whoever is left.
 
@@ -182,15 +181,17 @@ class Supervisor:
     # Deaths.
 
     def _reap(self) -> None:
-        for child in list(self._children):
-            pid, status = os.waitpid(child.pid, os.WNOHANG)
-            if pid:
-                self._children.remove(child)
-                with contextlib.suppress(KeyError):
-                    self._selector.unregister(child.pipe)
-                os.close(child.pipe)
-                if self._stopping_since is None and not child.given_up:
-                    self._died(child, os.waitstatus_to_exitcode(status))
+        dead = [(child, status) for child in self._children for pid, status in [os.waitpid(child.pid, os.WNOHANG)] if pid]
+        for child, _ in dead:
+            self._children.remove(child)
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(child.pipe)
+            os.close(child.pipe)
+        # Only now: a stop sent to the whole group has reached us too by the time that somebody has died of it.
+        self._take_signals()
+        for child, status in dead:
+            if self._stopping_since is None and not child.given_up:
+                self._died(child, os.waitstatus_to_exitcode(status))
 
     def _died(self, child: Child, code: int) -> None:
         if code == BAD_SETTINGS and not self._announced:
