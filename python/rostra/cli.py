@@ -14,7 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"rostra {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("serve", help="run the server until SIGTERM")
-    command.add_argument("--roles", type=serve.roles, default=serve.ROLES, help="which processes to run (default: api,media,worker)")
+    command.add_argument("--roles", default=",".join(serve.ROLES), help="which processes to run (default: %(default)s)")
     asked = parser.parse_args(arguments)
     return serve.main(asked.roles)
 

@@ -48,7 +48,7 @@ def start(role: str, environment: Mapping[str, str], descriptors: Sequence[int],
     """Starts ``python -m rostra.processes.ROLE``. It inherits ``descriptors`` under their own numbers and no others; what it prints
     goes to our standard error, because our standard output is one line."""
     heard, said = os.pipe()
-    argv = [sys.executable, "-m", f"rostra.processes.{role}", *write(arguments | {"parent": os.getpid(), "ready": said})]
+    argv = [sys.executable, "-P", "-m", f"rostra.processes.{role}", *write(arguments | {"parent": os.getpid(), "ready": said})]
     kept = [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in (*descriptors, said)]  # Onto itself: it stays open across exec.
     # Ctrl-C reaches the whole terminal group, but who stops first is ours to say. While blocked, one that comes now is kept.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

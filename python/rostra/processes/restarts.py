@@ -60,7 +60,9 @@ class Watch:
         if now - self._looked > PAUSE_SECONDS:
             self._since = now  # Nobody else has run for longer than we have.
         self._looked = now
-        if serving_since is None:
-            return now - self._since > TAKEOVER_SECONDS
-        self._since = max(self._since, serving_since, beat)
-        return now - self._since > STALL_SECONDS
+        if serving_since is not None:
+            self._since = max(self._since, serving_since, beat)
+        stalls = now - self._since > (TAKEOVER_SECONDS if serving_since is None else STALL_SECONDS)
+        if stalls:
+            self._since = now  # Whoever comes next has all the time again.
+        return stalls

@@ -10,11 +10,11 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from rostra.processes import sockets
 from rostra.processes.children import Child, start
-from rostra.processes.restarts import Deaths, Watch, delay, is_poisoned
+from rostra.processes.region import SessionRegion
+from rostra.processes.restarts import Deaths, delay
 from rostra.processes.title import set_title
 from rostra.settings import Settings, SettingsError, gather, parse
 
@@ -23,17 +23,16 @@ BAD_SETTINGS = 2
 """Exit status of a process that cannot run with these settings: starting it again would not help."""
 _TICK_SECONDS = 0.25
 _API_DRAIN_SECONDS, _KILL_SECONDS = 5.0, 8.0
+_MOST_DESCRIPTORS = 1 << 20
 _STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
-_HEARTBEAT_AT = 32
-"""Where the region's header keeps the heartbeat, in nanoseconds (rust/media-region/src/region.rs)."""
 
 
-def main(roles: Sequence[str] = ROLES) -> int:
-    """Serves until SIGTERM; the exit status."""
+def main(roles: str = ",".join(ROLES)) -> int:
+    """Serves until SIGTERM; the exit status. ``roles`` are those to run here, separated by commas."""
     try:
         _allow_many_connections()
         values = gather(os.environ)
-        supervisor = Supervisor(parse(values), values, roles)
+        supervisor = Supervisor(parse(values), values, _roles(roles))
     except SettingsError as error:
         _log(str(error))
         return BAD_SETTINGS
@@ -46,23 +45,22 @@ class Supervisor:
 
     def __init__(self, settings: Settings, values: Mapping[str, str], roles: Sequence[str]) -> None:
         self._settings, self._roles = settings, roles
+        _warn(settings, roles)
         try:
             settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise SettingsError(f"ROSTRA_DATA: the folder {settings.data} cannot be made: {error.strerror}") from None
         self._http = [sockets.http(settings.http)] if "api" in roles else []
         self._udp = sockets.media(settings.media_udp) if "media" in roles else []
-        control = settings.media_control or _private_folder() / "media.sock"
-        self._private = None if settings.media_control else control.parent
+        control = settings.media_control or sockets.private_folder() / "media.sock"
         self._control = [sockets.control(control)] if "media" in roles else []
-        self._made = [control] if self._control else []
+        self._made = [control] * len(self._control) + [control.parent] * (settings.media_control is None)
         # Children read the values that we checked, not a file that may have changed since.
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ROSTRA_")}
         self._environment = kept | dict(values) | {"ROSTRA_MEDIA_CONTROL": str(control), "ROSTRA_DATA": str(settings.data)}
-        self._region, self._drain_first = os.memfd_create("rostra-sessions"), False
+        self._region = SessionRegion()
         self._children: list[Child] = []
         self._deaths: defaultdict[str, Deaths] = defaultdict(Deaths)
-        self._crashes, self._watch = Deaths(), Watch()
         self._not_before: dict[str, float] = {}
         self._selector, self._signals = selectors.DefaultSelector(), socket.socketpair()
         self._stopping_since: float | None = None
@@ -83,15 +81,8 @@ class Supervisor:
                         self._heard(key.data)
                 self._reap()
         finally:
-            self._clean_up()
+            sockets.remove(self._made)
         return self._status
-
-    def _clean_up(self) -> None:
-        with contextlib.suppress(OSError):
-            for socket_file in self._made:
-                socket_file.unlink()
-            if self._private:
-                self._private.rmdir()
 
     def _listen_for_signals(self) -> None:
         """Signals become bytes that end the wait."""
@@ -146,12 +137,12 @@ class Supervisor:
             descriptors = [sock.fileno() for sock in self._http]
             given = {"http": descriptors}
         elif role == "media":
-            if self._drain_first:
+            if self._region.poisoned:
                 sockets.drain(self._udp)
-                self._drain_first = False
+                self._region.poisoned = False
             udp, control = [sock.fileno() for sock in self._udp], self._control[0].fileno()
-            descriptors = [self._region, control, *udp]
-            given = {"region": self._region, "capacity": self._settings.media_sessions, "udp": udp, "control": control}
+            descriptors = [self._region.fd, control, *udp]
+            given = {"region": self._region.fd, "capacity": self._settings.media_sessions, "udp": udp, "control": control}
             given["candidates"] = sockets.candidates(self._settings, self._udp)
         child = start(role, self._environment, descriptors, given)
         self._children.append(child)
@@ -167,16 +158,7 @@ class Supervisor:
         ready = {child.role for child in self._children if child.state == "ready"}
         if not self._announced and self._stopping_since is None and ready >= {"api", "media"} & set(self._roles):
             self._announced = True
-            with contextlib.suppress(BrokenPipeError):
-                sys.stdout.write(f"Rostra is ready: {self._where()}\n")
-                sys.stdout.flush()
-
-    def _where(self) -> str:
-        if not self._http:
-            return ", ".join(self._roles)
-        host, port = self._http[0].getsockname()[:2]
-        host = "127.0.0.1" if host in ("::", "0.0.0.0") else host
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+            _write(1, f"Rostra is ready: {sockets.url(self._http[0]) if self._http else ', '.join(self._roles)}\n")
 
     # Deaths.
 
@@ -199,58 +181,48 @@ class Supervisor:
         deaths = self._deaths[child.role].add(_now())
         pause = delay(deaths)
         self._not_before[child.role] = _now() + pause
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
+        how = f"was killed by signal {-code}" if code < 0 else f"exited with status {code}"
         then = f"{deaths} deaths in a short while, the next start is in {pause:g} s" if pause else "starting another"
         _log(f"{child.role} {child.pid} ({child.state}) {how}: {then}")
         # A kill or stop from outside says nothing about the region.
         crashed = child.stalled or code not in (0, -signal.SIGKILL, -signal.SIGTERM)
-        if child.role == "media" and crashed and is_poisoned(self._crashes.add(_now())):
-            self._start_afresh()
-
-    def _start_afresh(self) -> None:
-        """What media keeps dying of lies in the region or waits in a socket: go on without either (safety rule 5)."""
-        _log("media crashed three times in a short while: every media session ends, and it starts with an empty region")
-        self._crashes.clear()
-        for child in self._children:
-            if child.role == "media":
-                child.given_up = True
-                child.kill()
-        os.close(self._region)
-        self._region, self._drain_first = os.memfd_create("rostra-sessions"), True
+        if child.role == "media" and crashed and self._region.crashed(_now()):
+            _log("media crashed three times in a short while: every media session ends, and it starts with an empty region")
+            for other in self._media():
+                other.given_up = True
+                other.kill()
 
     def _look(self) -> None:
-        """Kills a media process that holds the region and hangs (safety rule 4); its standby then takes over by itself."""
-        media = [child for child in self._children if child.role == "media" and not child.given_up]
-        serving = next((child for child in media if child.state == "ready"), None)
-        beat = int.from_bytes(os.pread(self._region, 8, _HEARTBEAT_AT), sys.byteorder) / 1e9
-        if self._watch.stalls(_now(), beat, serving.ready_at if serving else None) and media:
-            _log("the media process shows no sign of life: killing it")
-            for child in [serving] if serving else media:
-                child.stalled = True
-                child.kill()
+        """The standby of a media process that hangs takes over by itself, once that one is dead."""
+        for child in self._region.hung(self._media(), _now()):
+            _log(f"media {child.pid} ({child.state}) shows no sign of life: killing it")
+            child.stalled = True
+            child.kill()
+
+    def _media(self) -> list[Child]:
+        return [child for child in self._children if child.role == "media" and not child.given_up]
 
 
-def roles(text: str) -> list[str]:
-    """``api,media,worker`` or some of them. Raises ``ValueError``."""
+def _roles(text: str) -> list[str]:
     asked = {word.strip() for word in text.split(",")}
     if not asked <= set(ROLES):
-        raise ValueError(f"roles are {', '.join(ROLES)}, separated by commas")
+        raise SettingsError(f"--roles {text!r} is not valid: roles are {', '.join(ROLES)}, separated by commas")
     return [role for role in ROLES if role in asked]
 
 
+def _warn(settings: Settings, roles: Sequence[str]) -> None:
+    """Says what is allowed but hardly meant."""
+    if "api" in roles and "media" not in roles and settings.media_control is None:
+        _log("nobody will be heard: without the media role, ROSTRA_MEDIA_CONTROL must name a media core's socket")
+    if "media" in roles and settings.public_url and all(address.is_loopback for address in settings.media_udp):
+        _log("only this machine reaches media, because ROSTRA_HTTP is loopback: set ROSTRA_MEDIA_UDP, such as [::]:8080")
+
+
 def _allow_many_connections() -> None:
-    """As many descriptors as the system lets us have: every event stream in the audience takes one. Children inherit it."""
+    """Every event stream of the audience takes a descriptor. Children inherit the limit."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _private_folder() -> Path:
-    path = Path(os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("TMPDIR") or "/tmp") / f"rostra-{os.urandom(8).hex()}"
-    try:
-        path.mkdir(mode=0o700)
-    except OSError as error:
-        raise SettingsError(f"the folder {path} for the control socket cannot be made: {error.strerror}") from None
-    return path
+    wanted = _MOST_DESCRIPTORS if most == resource.RLIM_INFINITY else min(most, _MOST_DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _now() -> float:
@@ -259,10 +231,14 @@ def _now() -> float:
 
 
 def _log(text: str) -> None:
-    with contextlib.suppress(BrokenPipeError):
-        sys.stderr.write(f"rostra: {text}\n")
-        sys.stderr.flush()
+    _write(2, f"rostra: {text}\n")
+
+
+def _write(fd: int, text: str) -> None:
+    """Past Python's buffers, which would fail again at exit if nobody reads any more."""
+    with contextlib.suppress(OSError):
+        os.write(fd, text.encode())
 
 
 if __name__ == "__main__":
-    sys.exit(main(roles(sys.argv[2]) if sys.argv[1:2] == ["--roles"] else ROLES))
+    sys.exit(main(*sys.argv[2:3]) if sys.argv[1:2] in ([], ["--roles"]) else BAD_SETTINGS)

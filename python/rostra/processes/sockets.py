@@ -47,21 +47,46 @@ def media(addresses: Iterable[Address]) -> list[socket.socket]:
     return bound
 
 
+def url(listening: socket.socket) -> str:
+    """Where a browser on this machine finds it."""
+    host, port = listening.getsockname()[:2]
+    return f"http://{Address('127.0.0.1' if host in ('::', '0.0.0.0') else host, port)}/"
+
+
+def private_folder() -> Path:
+    """A new folder that only this user may enter. Raises ``SettingsError``."""
+    path = Path(os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("TMPDIR") or "/tmp") / f"rostra-{os.urandom(8).hex()}"
+    try:
+        path.mkdir(mode=0o700)
+    except OSError as error:
+        raise SettingsError(f"the folder {path} for the control socket cannot be made: {error.strerror}") from None
+    return path
+
+
 def control(path: Path) -> socket.socket:
-    """The Unix socket on which the media core takes commands, for this user only. Raises ``SettingsError``."""
+    """The Unix socket on which the media core takes commands, for this user only; one that a dead server left is replaced. Raises
+    ``SettingsError``."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
-        with contextlib.suppress(FileNotFoundError):
-            if path.is_socket():
-                path.unlink()
+        if path.is_socket():
+            if sock.connect_ex(str(path)) == 0:
+                raise SettingsError(f"ROSTRA_MEDIA_CONTROL: {path} is already in use")
+            path.unlink()
         sock.bind(str(path))
     except OSError as error:
-        raise SettingsError(f"the control socket {path} cannot be made: {error.strerror}") from None
+        raise SettingsError(f"ROSTRA_MEDIA_CONTROL: the socket {path} cannot be made: {error.strerror}") from None
     finally:
         os.umask(before)
     sock.listen(64)
     return sock
+
+
+def remove(paths: Iterable[Path]) -> None:
+    """Removes what was made for a run: socket files, then their folder."""
+    with contextlib.suppress(OSError):
+        for path in paths:
+            path.rmdir() if path.is_dir() else path.unlink()
 
 
 def candidates(settings: Settings, sockets: Iterable[socket.socket]) -> list[str]:

@@ -18,7 +18,7 @@ def main() -> None:
     os.write(int(given["ready"]), b"ready\n")
     time.sleep(float(given.get("pause", _FIRST_SECONDS)))
     given["pause"] = str(_LATER_SECONDS if _purge() else _AGAIN_SECONDS)
-    os.execv(sys.executable, [sys.executable, "-m", "rostra.processes.worker", *arguments.write(dict(given))])
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "rostra.processes.worker", *arguments.write(dict(given))])
 
 
 def _purge() -> bool:
