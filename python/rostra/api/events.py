@@ -43,6 +43,8 @@ async def events(request: Request) -> Response:
         return json({"data": [shown(entry, loaded, who.account) for entry in entries], "seq": loaded.space.seq})
     if after is not None and loaded.space.state in ("ended", "canceled") and after >= loaded.space.seq:
         return Response(status_code=204)  # An EventSource stops asking on 204.
+    if request.method == "HEAD":
+        return Response(media_type="text/event-stream")
     return EventStream(request, loaded, who, loaded.space.seq if after is None else after)
 
 

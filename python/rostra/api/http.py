@@ -37,7 +37,7 @@ def application(page: Path, opened: Opened) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with opened() as services, asyncio.TaskGroup() as tasks:
-            app.state.services = services
+            app.state.services, app.state.drain = services, services.drain
             # A failing task ends the process, which its supervisor starts again: nothing lives on without its heartbeat.
             lasting = (services.sessions.follow, services.sessions.renew, services.crowd.tell)
             running = [tasks.create_task(each()) for each in lasting]

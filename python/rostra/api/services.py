@@ -40,6 +40,12 @@ class Services:
     closing: bool = False
     """The server is stopping: event streams end so that their readers resume elsewhere."""
 
+    def drain(self) -> None:
+        """End every event stream: the process is about to stop."""
+        self.closing = True
+        for loaded in self.spaces.loaded.values():
+            loaded.feed.notify()
+
     def limit(self, kind: str, address: str) -> None:
         """Count one request of ``kind``. Raises ``Problem("rate_limited")`` with ``Retry-After``."""
         limit = self.limits.get(kind)

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from conftest import Person, Watching, World
+from world import Person, Watching, World
 
 from rostra.service import crowd
 

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from conftest import OFFER, SDP, Person, World
+from world import OFFER, SDP, Person, World
 
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
 

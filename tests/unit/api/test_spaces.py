@@ -1,7 +1,7 @@
 """The doors of accounts and Spaces: what is answered, in which words, and what stays private."""
 
 import pytest
-from conftest import Person, World
+from world import Person, World
 
 from rostra.api.limits import RateLimit
 
