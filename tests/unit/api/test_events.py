@@ -42,7 +42,7 @@ async def test_a_removed_persons_stream_says_so_and_ends(world: World, host: Per
     await host.must(space, "remove", account=guest.id, reason="insults", minutes=10)
     event = await watching.next()
     assert (event["type"], event["reason"]) == ("removed", "insults")
-    assert await watching.next() is None
+    assert await watching.ended()
     answer = await guest.get(f"/spaces/{space}/events")
     assert (answer.status_code, answer.json()["code"]) == (403, "removed")
     world.clock.advance(minutes=11)
@@ -56,7 +56,7 @@ async def test_a_stream_ends_with_its_space_and_is_not_asked_again(world: World,
     watching = Watching(world, space)
     await watching.next(numbered=False)
     await host.must(space, "end")
-    assert (await watching.next())["type"] == "space_ended" and await watching.next() is None
+    assert (await watching.next())["type"] == "space_ended" and await watching.ended()
     assert (await host.get(f"/spaces/{space}/events", headers={"Last-Event-ID": "4"})).status_code == 204
 
 

@@ -184,12 +184,20 @@ class Watching:
         await app(scope, receive, send)
         self._arrived.put_nowait(None)
 
-    async def next(self, *, numbered: bool = True) -> dict[str, Any] | None:
-        """The next event (numbered ones, or aggregates), or None when the stream has ended."""
+    async def next(self, *, numbered: bool = True) -> dict[str, Any]:
+        """The next event: a numbered one, or an aggregate."""
         while True:
             event = await asyncio.wait_for(self._arrived.get(), 5)
-            if event is None or (event["id"] is not None) == numbered:
+            assert event is not None, "the stream has ended"
+            if (event["id"] is not None) == numbered:
                 return event
+
+    async def ended(self) -> bool:
+        """Whether the stream ends without another numbered event."""
+        while event := await asyncio.wait_for(self._arrived.get(), 5):
+            if event["id"] is not None:
+                return False
+        return True
 
     async def leave(self) -> None:
         self._left.set()
