@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_full_scale_sine_of_1_khz_is_about_minus_3_lufs() {
-        let sine: Vec<f32> = (0..48_000).map(|at| (at as f32 * 1000.0 * 6.283_185 / 48_000.0).sin()).collect();
+        let sine: Vec<f32> = (0..48_000).map(|at| (at as f32 * 1000.0 * std::f32::consts::TAU / 48_000.0).sin()).collect();
         assert!((loudness(&sine) + 3.0).abs() < 0.1, "{}", loudness(&sine));
         assert_eq!(dbov(&sine[..960]), 3);
         assert_eq!(dbov(&[0.0; 960]), SILENT);

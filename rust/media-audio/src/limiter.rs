@@ -62,7 +62,7 @@ mod tests {
         for frame in 0..100usize {
             let mut pcm: [f32; FRAME] = std::array::from_fn(|at| {
                 let time = (frame * FRAME + at) as f32 / 48_000.0;
-                (1..=8).map(|voice| 0.9 * (time * 6.283_185 * 170.0 * voice as f32).sin()).sum()
+                (1..=8).map(|voice| 0.9 * (time * std::f32::consts::TAU * 170.0 * voice as f32).sin()).sum()
             });
             limiter.apply(&mut pcm);
             assert!(pcm.iter().all(|sample| sample.abs() <= CEILING));

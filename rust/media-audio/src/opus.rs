@@ -162,7 +162,8 @@ mod tests {
         let mut decoder = Decoder::new().unwrap();
         let (mut payload, mut pcm, mut energy) = ([0; MAX_PAYLOAD], [0.0; 960], 0.0);
         for frame in 0..50 {
-            let tone: Vec<f32> = (0..960).map(|at| 0.3 * ((frame * 960 + at) as f32 * 440.0 * 6.283_185 / 48_000.0).sin()).collect();
+            let tone: Vec<f32> =
+                (0..960).map(|at| 0.3 * ((frame * 960 + at) as f32 * 440.0 * std::f32::consts::TAU / 48_000.0).sin()).collect();
             let len = encoder.encode(&tone, &mut payload).unwrap();
             assert_eq!(duration(&payload[..len]), Ok(960));
             assert_eq!(decoder.decode(&payload[..len], &mut pcm), Ok(960));

@@ -158,7 +158,7 @@ impl Speaker {
         let expected = report.highest - report.first? + 1;
         let (new, got) = (expected - report.expected_before, report.received - report.received_before);
         (report.expected_before, report.received_before) = (expected, report.received);
-        let fraction = if new == 0 { 0 } else { (new.saturating_sub(got) * 256 / new).min(255) as u8 };
+        let fraction = (new.saturating_sub(got) * 256).checked_div(new).unwrap_or(0).min(255) as u8;
         let block = ReportBlock {
             ssrc: report.ssrc,
             fraction_lost: fraction,

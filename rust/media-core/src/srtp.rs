@@ -95,10 +95,17 @@ fn aes_ctr(key: &EncryptingKey, iv: [u8; 16], data: &mut [u8]) {
     key.less_safe_encrypt(data, EncryptionContext::Iv128(FixedLength::from(iv))).expect("counter mode takes any length");
 }
 
+/// AES-CM with HMAC-SHA1: boxed, because it is large and rare.
+struct Cm {
+    key: EncryptingKey,
+    salt: [u8; 14],
+    auth: hmac::Key,
+}
+
 /// One direction of RTP or of RTCP under one master key.
 enum Suite {
     Gcm { key: Box<LessSafeKey>, salt: [u8; 12] },
-    Cm { key: EncryptingKey, salt: [u8; 14], auth: hmac::Key },
+    Cm(Box<Cm>),
 }
 
 impl Suite {
@@ -113,7 +120,7 @@ impl Suite {
             derive(key, salt, labels[1], &mut auth);
             derive(key, salt, labels[2], &mut session_salt);
             let auth = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &auth);
-            return Suite::Cm { key: ctr_key(session_key), salt: session_salt, auth };
+            return Suite::Cm(Box::new(Cm { key: ctr_key(session_key), salt: session_salt, auth }));
         }
         let mut session_salt = [0; 12];
         derive(key, salt, labels[2], &mut session_salt);
@@ -190,7 +197,8 @@ impl Sealer {
                 let tag = key.seal_in_place_separate_tag(nonce, Aad::from(&*head), &mut rest[..body]).ok()?;
                 rest[body..body + 16].copy_from_slice(tag.as_ref());
             }
-            Suite::Cm { key, salt, auth } => {
+            Suite::Cm(cm) => {
+                let Cm { key, salt, auth } = &**cm;
                 aes_ctr(key, cm_iv(salt, &head[8..12], index), &mut rest[..body]);
                 let rollover = ((index >> 16) as u32).to_be_bytes();
                 let tag = cm_tag(auth, [&buffer[..len], &rollover]);
@@ -220,7 +228,8 @@ impl Sealer {
                 rest[body + 16..body + 20].copy_from_slice(&word);
                 Some(len + 20)
             }
-            Suite::Cm { key, salt, auth } => {
+            Suite::Cm(cm) => {
+                let Cm { key, salt, auth } = &**cm;
                 aes_ctr(key, cm_iv(salt, &head[4..8], u64::from(index.get())), &mut rest[..body]);
                 rest[body..body + 4].copy_from_slice(&word);
                 let tag = cm_tag(auth, [&buffer[..len + 4], &[]]);
@@ -257,7 +266,8 @@ impl Opener {
                 let nonce = gcm_iv(salt, &head[8..12], index);
                 key.open_in_place(nonce, Aad::from(&*head), body).map_err(|_| SrtpError::Forged)?;
             }
-            Suite::Cm { key, salt, auth } => {
+            Suite::Cm(cm) => {
+                let Cm { key, salt, auth } = &**cm;
                 let rollover = ((index >> 16) as u32).to_be_bytes();
                 let tag = cm_tag(auth, [&packet[..end], &rollover]);
                 verify_slices_are_equal(&tag, &packet[end..]).map_err(|_| SrtpError::Forged)?;
@@ -294,7 +304,8 @@ impl Opener {
                 let nonce = gcm_iv(salt, &head[4..8], u64::from(index));
                 key.open_in_place(nonce, Aad::from(aad), body).map_err(|_| SrtpError::Forged)?;
             }
-            Suite::Cm { key, salt, auth } => {
+            Suite::Cm(cm) => {
+                let Cm { key, salt, auth } = &**cm;
                 let tag = cm_tag(auth, [&packet[..end + 4], &[]]);
                 verify_slices_are_equal(&tag, &packet[end + 4..]).map_err(|_| SrtpError::Forged)?;
                 if packet[end] & 0x80 == 0 {

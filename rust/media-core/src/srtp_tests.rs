@@ -27,7 +27,9 @@ fn rtcp_index(value: u32) -> RtcpIndex {
     let region = Region::heap(1);
     let address = Address { remote: "127.0.0.1:1".parse().unwrap(), local: None, socket: 0 };
     region.records()[0].publish(&SessionData::default(), address, 0);
-    (1..value).for_each(|_| drop(region.records()[0].streams[0].take_rtcp_index()));
+    for _ in 1..value {
+        region.records()[0].streams[0].take_rtcp_index().unwrap();
+    }
     region.records()[0].streams[0].take_rtcp_index().unwrap()
 }
 

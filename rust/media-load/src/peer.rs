@@ -134,7 +134,7 @@ impl Peer {
             ufrag: ice_chars(random),
             password: ice_chars(random),
             ssrc,
-            stream: Stream::detached(ssrc, u16::from_be_bytes([word[0], word[1]]) >> 1),
+            stream: Stream::detached(u16::from_be_bytes([word[0], word[1]]) >> 1),
             answer: None,
             remote: None,
             transaction: TransId::new(),
@@ -149,7 +149,7 @@ impl Peer {
 
     /// Lets the sender start at another packet index; call before the first packet.
     pub fn start_at(&mut self, sequence: u16) {
-        self.stream = Stream::detached(self.ssrc, sequence);
+        self.stream = Stream::detached(sequence);
     }
 
     /// The SDP offer.

@@ -48,7 +48,7 @@ impl Memory {
     /// `T` must consist of atomics only (any bytes are a valid `T`, and sharing is sound).
     pub(crate) unsafe fn view<T>(&self, offset: usize, count: usize) -> &[T] {
         let bytes = count.checked_mul(size_of::<T>()).expect("a region's size is bounded");
-        assert!(offset % align_of::<T>() == 0 && offset + bytes <= self.len, "a view must lie inside the region");
+        assert!(offset.is_multiple_of(align_of::<T>()) && offset + bytes <= self.len, "a view must lie inside the region");
         // SAFETY: in bounds and aligned by the assertion; the caller vouches for `T`; the block lives as long as `self`.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr().add(offset).cast::<T>(), count) }
     }

@@ -134,6 +134,18 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// A stream in plain memory, for peers whose sessions need not outlive them.
+    pub fn detached(first: u16) -> Stream {
+        Stream {
+            next: AtomicU64::new(u64::from(first)),
+            octets: AtomicU64::new(0),
+            packets: AtomicU32::new(0),
+            next_rtcp: AtomicU32::new(1),
+            ssrc: AtomicU32::new(0),
+            offset: AtomicU32::new(0),
+        }
+    }
+
     /// Takes the next packet index. It is spent from here on, sealed or not (rule 1).
     pub fn take_index(&self) -> PacketIndex {
         PacketIndex(self.next.fetch_add(1, AcqRel) & 0xffff_ffff_ffff)
