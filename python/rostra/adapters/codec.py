@@ -5,7 +5,7 @@ import msgspec
 from rostra.domain import events as e
 from rostra.domain.views import wire_name
 
-EVENTS: dict[str, type[e.Event]] = {wire_name(kind): kind for kind in e.Event.__subclasses__()}
+EVENTS: dict[str, type[e.Event]] = {wire_name(kind): kind for kind in e.KINDS}
 
 
 def encode_event(event: e.Event) -> tuple[str, bytes]:

@@ -72,9 +72,12 @@ def read_cursor(state: str | None, cursor: str) -> Place:
     except (UnicodeError, binascii.Error, ValueError):
         raise BadCursor(cursor) from None
     found = _CURSOR.fullmatch(text)
-    if found is None or found[1] != (state or "none") or abs(int(found[2])) > _UNDATED:
+    if found is None or abs(int(found[2])) > _UNDATED:
         raise BadCursor(cursor)
-    return Place(int(found[2]), found[3])
+    place = Place(int(found[2]), found[3])
+    if write_cursor(state, place) != cursor:
+        raise BadCursor(cursor)
+    return place
 
 
 def _fold(text: str) -> str:

@@ -205,3 +205,9 @@ class Entry:
     at: datetime
     actor: AccountId | None
     event: Event
+
+
+KINDS: tuple[type[Event], ...] = tuple(
+    kind for kind in list(globals().values()) if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
+)
+"""Every event there is. (``Event.__subclasses__()`` also knows the classes that ``slots=True`` replaced.)"""
