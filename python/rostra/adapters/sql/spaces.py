@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -11,14 +10,12 @@ from sqlalchemy import (
     Connection,
     Insert,
     Row,
-    Text,
     and_,
     bindparam,
     exists,
     insert,
     literal,
     not_,
-    null,
     or_,
     select,
     tuple_,
@@ -56,7 +53,8 @@ class SqlSpaces:
                 row = _row_of_card(card)
                 connection.execute(insert(spaces) if after == 0 else update(spaces).where(spaces.c.id == bindparam("id_")), row)
 
-        await (self._database.write_one(work) if card is None else self._database.write(work))
+        alone = card is None and len(entries) <= 1
+        await (self._database.write_one(work) if alone else self._database.write(work))
 
     async def entries(self, space: SpaceId, after: Seq, limit: int) -> list[Entry]:
         query = (
@@ -106,36 +104,37 @@ class SqlSpaces:
 
 
 def _insert_all(connection: Connection, space: SpaceId, after: Seq, entries: Sequence[Entry], answer: Answer | None) -> None:
-    values: dict[str, Any] = {"space": space, "after": after}
-    values |= {"key": answer and answer.key, "body": answer and answer.body, "last": answer and answer.last}
-    for index, entry in enumerate(entries):
-        assert entry.seq == after + 1 + index, "entries follow the log"
-        kind, data = encode_event(entry.event)
-        values |= {f"at{index}": entry.at, f"actor{index}": entry.actor, f"type{index}": kind, f"data{index}": data.decode()}
-    if connection.execute(_insertion(len(entries)), values).rowcount != len(entries):
+    values = [_values(space, entry, answer if index == 0 else None) for index, entry in enumerate(entries)]
+    assert [entry.seq for entry in entries] == list(range(after + 1, after + 1 + len(entries))), "entries follow the log"
+    if connection.execute(_INSERTION, values).rowcount != len(entries):
         raise Conflict(f"the log of {space} has not reached {after}")
 
 
-@lru_cache(maxsize=64)
-def _insertion(count: int) -> Insert:
-    """Insert ``count`` entries if the one before them is there: a taken seq is refused by the key, a gap by the condition."""
-    space, after = bindparam("space", type_=Id), bindparam("after", type_=BigInteger)
-    follows = or_(after == 0, exists().where(events.c.space_id == space, events.c.seq == after))
-    answered = [bindparam("key", type_=Id), bindparam("body", type_=Id), bindparam("last", type_=BigInteger)]
-    rows = [
-        select(
-            space,
-            after + (index + 1),
-            bindparam(f"at{index}", type_=Instant),
-            bindparam(f"actor{index}", type_=Id),
-            bindparam(f"type{index}", type_=Text),
-            bindparam(f"data{index}", type_=Text),
-            *(answered if index == 0 else [null()] * 3),
-        ).where(follows)
-        for index in range(count)
-    ]
-    source = rows[0] if count == 1 else union_all(*rows)
-    return insert(events).from_select([column.name for column in events.c], source).execution_options(**_COUNTED)
+def _values(space: SpaceId, entry: Entry, answer: Answer | None) -> dict[str, Any]:
+    kind, data = encode_event(entry.event)
+    return {
+        "space": space,
+        "seq": entry.seq,
+        "at": entry.at,
+        "actor": entry.actor,
+        "type": kind,
+        "data": data.decode(),
+        "answer_key": answer and answer.key,
+        "answer_body": answer and answer.body,
+        "answer_last": answer and answer.last,
+    }
+
+
+def _insertion() -> Insert:
+    """Insert an entry if the one before it is there: a taken seq is refused by the key, a gap by the condition."""
+    space, seq = bindparam("space", type_=Id), bindparam("seq", type_=BigInteger)
+    follows = or_(seq == 1, exists().where(events.c.space_id == space, events.c.seq == seq - 1))
+    rest = [bindparam(column.name, type_=column.type) for column in events.c if column.name not in ("space_id", "seq")]
+    row = select(space, seq, *rest).where(follows)
+    return insert(events).from_select([column.name for column in events.c], row).execution_options(**_COUNTED)
+
+
+_INSERTION = _insertion()
 
 
 def _insert_answer(connection: Connection, space: SpaceId, after: Seq, answer: Answer, clock: Clock) -> None:
