@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -45,7 +46,7 @@ class MediaClient:
         self._silent = False
         self._pid = 0
         self._requests = 0
-        self._pending: dict[int, asyncio.Future[Reply]] = {}
+        self._pending: dict[int, _Asked] = {}
         self._sessions: dict[SessionId, MediaSession] = {}
         self._facts: _Facts | None = None
         self._task: asyncio.Task[None] | None = None
@@ -80,9 +81,6 @@ class MediaClient:
             lambda request: m.OpenSession(request, session, space, owner, feed, csrc or 0, seq, offer), again="of a successor"
         )
         answered = _expect(answer, m.Answered)
-        for old in answered.replaced:
-            self._sessions.pop(SessionId(old), None)
-        self._sessions.setdefault(session, MediaSession(session, space, owner, feed, connected=False))
         return SdpAnswer(answered.sdp, answered.etag, tuple(SessionId(old) for old in answered.replaced))
 
     async def patch_session(self, session: SessionId, if_match: str | None, fragment: str) -> SdpAnswer:
@@ -135,13 +133,10 @@ class MediaClient:
     async def _exchange(self, message: Callable[[int], m.ToMedia]) -> Reply:
         assert self._link is not None
         self._requests += 1
-        request = self._requests
-        reply = self._pending[request] = asyncio.get_running_loop().create_future()
-        self._link.send(message(request))
-        try:
-            return await reply
-        finally:
-            self._pending.pop(request, None)
+        asked = _Asked(message(self._requests), asyncio.get_running_loop().create_future())
+        self._pending[self._requests] = asked
+        self._link.send(asked.message)
+        return await asked.reply
 
     # The connection.
 
@@ -173,9 +168,10 @@ class MediaClient:
     def _lose(self) -> None:
         self._link, self._silent = None, False
         self._up.clear()
-        for reply in self._pending.values():
-            if not reply.done():
-                reply.set_exception(ConnectionError())
+        for asked in self._pending.values():
+            if not asked.reply.done():
+                asked.reply.set_exception(ConnectionError())
+        self._pending.clear()
 
     def _take(self, link: Link, message: m.FromMedia) -> None:
         self._silent = False
@@ -200,13 +196,24 @@ class MediaClient:
         self._tell(MediaConnected())
 
     def _reply(self, request: int, outcome: Reply | MediaRefused) -> None:
-        reply = self._pending.get(request)
-        if reply is None or reply.done():
+        asked = self._pending.pop(request, None)
+        if asked is None:
+            return
+        if isinstance(asked.message, m.OpenSession) and isinstance(outcome, m.Answered):
+            self._opened(asked.message, outcome)
+        if asked.reply.done():
             return  # Too late: its asker has given up.
         if isinstance(outcome, MediaRefused):
-            reply.set_exception(outcome)
+            asked.reply.set_exception(outcome)
         else:
-            reply.set_result(outcome)
+            asked.reply.set_result(outcome)
+
+    def _opened(self, message: m.OpenSession, answered: m.Answered) -> None:
+        """Now and not when the asker wakes: a fact that ends the session may be next."""
+        for old in answered.replaced:
+            self._sessions.pop(SessionId(old), None)
+        opened = m.Session(message.session, message.space, message.owner, message.feed, connected=False)
+        self._sessions[SessionId(opened.id)] = session_of(opened)
 
     def _learn(self, fact: Fact) -> None:
         if isinstance(fact, SessionUp):
@@ -218,6 +225,14 @@ class MediaClient:
     def _tell(self, fact: Fact) -> None:
         if self._facts is not None:
             self._facts.add(fact)
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A request under way."""
+
+    message: m.ToMedia
+    reply: asyncio.Future[Reply]
 
 
 class _Facts:
