@@ -25,6 +25,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class SpaceCreated(Event):
+    """A Space exists; its host is seated by the entry that follows."""
+
     audience: ClassVar[Audience] = "public"
     host: Account
     details: Details
@@ -33,16 +35,22 @@ class SpaceCreated(Event):
 
 @dataclass(frozen=True, slots=True)
 class SpaceOpened(Event):
+    """The Space is live."""
+
     audience: ClassVar[Audience] = "public"
 
 
 @dataclass(frozen=True, slots=True)
 class SpaceEnded(Event):
+    """The Space is over, and everyone falls silent."""
+
     audience: ClassVar[Audience] = "public"
 
 
 @dataclass(frozen=True, slots=True)
 class SpaceCanceled(Event):
+    """A scheduled Space will not happen."""
+
     audience: ClassVar[Audience] = "public"
 
 
@@ -64,38 +72,51 @@ class HandRaised(Event):
 
 @dataclass(frozen=True, slots=True)
 class HandLowered(Event):
+    """Its owner took the hand down."""
+
     account: AccountId
 
 
 @dataclass(frozen=True, slots=True)
 class HandDeclined(Event):
+    """A host took the hand off the queue."""
+
     account: AccountId
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Invited(Event):
+    """A host offers a seat."""
+
     account: Account
 
 
 @dataclass(frozen=True, slots=True)
 class InviteDeclined(Event):
+    """The offered seat was refused."""
+
     account: AccountId
 
 
 @dataclass(frozen=True, slots=True)
 class SpeakerSeated(Event):
-    """Someone sits on the stage, microphone off; a hand or invite of theirs is used up."""
+    """Someone sits on the stage, microphone off; a hand or invite of theirs is used up.
+
+    ``question`` and ``raised_at`` are the hand's, which everyone may read from now on (None: there was no hand). A mute that outlived an
+    earlier seat follows as ``Muted``, so that everyone who follows the log knows of it."""
 
     audience: ClassVar[Audience] = "public"
     account: Account
     role: Role
     csrc: Csrc
+    question: str | None = None
+    raised_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SpeakerUnseated(Event):
-    """A seat became free. ``reason`` is the host's text and is for hosts and the person alone."""
+    """A seat became free, its microphone with it. ``reason`` is the host's text and is for hosts and the person alone."""
 
     visible_to_all: ClassVar[tuple[str, ...]] = ("account", "cause")
     account: AccountId
@@ -105,6 +126,8 @@ class SpeakerUnseated(Event):
 
 @dataclass(frozen=True, slots=True)
 class MicChanged(Event):
+    """Someone turned their own microphone on or off."""
+
     audience: ClassVar[Audience] = "public"
     account: AccountId
     on: bool
@@ -122,18 +145,24 @@ class Muted(Event):
 
 @dataclass(frozen=True, slots=True)
 class Unmuted(Event):
-    audience: ClassVar[Audience] = "public"
+    """The imposed mute is lifted; the microphone stays off until its owner turns it on. Who lifted it is for hosts and the person alone."""
+
+    visible_to_all: ClassVar[tuple[str, ...]] = ("account",)
     account: AccountId
 
 
 @dataclass(frozen=True, slots=True)
 class CohostAdded(Event):
+    """Someone is a co-host."""
+
     audience: ClassVar[Audience] = "public"
     account: Account
 
 
 @dataclass(frozen=True, slots=True)
 class CohostRemoved(Event):
+    """Someone is no co-host any more; their seat stays."""
+
     audience: ClassVar[Audience] = "public"
     account: AccountId
 
@@ -148,7 +177,8 @@ class HostTransferred(Event):
 
 @dataclass(frozen=True, slots=True)
 class Removed(Event):
-    """Out of the Space until ``until`` (None: for its whole life). A ``SpeakerUnseated`` precedes it if they had a seat."""
+    """Out of the Space until ``until`` (None: for its whole life). ``SpeakerUnseated`` and ``CohostRemoved`` precede it if they had a seat
+    or were a co-host, for these are public and this is not."""
 
     account: Account
     reason: str
@@ -157,6 +187,8 @@ class Removed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Banned(Event):
+    """As ``Removed``, by a ban."""
+
     account: Account
     reason: str
     until: datetime | None
@@ -164,27 +196,37 @@ class Banned(Event):
 
 @dataclass(frozen=True, slots=True)
 class Unbanned(Event):
+    """A removal or ban ended early."""
+
     account: AccountId
 
 
 @dataclass(frozen=True, slots=True)
 class Warned(Event):
+    """A host told one person something."""
+
     account: Account
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class StageLocked(Event):
+    """Nobody takes a seat until it is unlocked."""
+
     audience: ClassVar[Audience] = "public"
 
 
 @dataclass(frozen=True, slots=True)
 class StageUnlocked(Event):
+    """Seats can be taken again."""
+
     audience: ClassVar[Audience] = "public"
 
 
 @dataclass(frozen=True, slots=True)
 class Pinned(Event):
+    """A link is shown to everyone."""
+
     audience: ClassVar[Audience] = "public"
     pin: PinId
     url: str
@@ -193,6 +235,8 @@ class Pinned(Event):
 
 @dataclass(frozen=True, slots=True)
 class Unpinned(Event):
+    """A pinned link is gone."""
+
     audience: ClassVar[Audience] = "public"
     pin: PinId
 

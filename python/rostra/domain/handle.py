@@ -8,7 +8,7 @@ from typing import Any
 from rostra.domain import commands as c
 from rostra.domain import events as e
 from rostra.domain.errors import Refused
-from rostra.domain.ids import AccountId, Csrc
+from rostra.domain.ids import Csrc
 from rostra.domain.roles import BEFORE_LIVE, require_permission, require_power_over
 from rostra.domain.space import Space
 
@@ -85,10 +85,14 @@ def _lower_hand(space: Space, command: c.LowerHand, by: c.Account, now: datetime
     return [e.HandLowered(by.id)] if by.id in space.hands else []
 
 
-def _seat(space: Space, account: c.Account) -> e.SpeakerSeated:
+def _seat(space: Space, account: c.Account, role: e.Role | None = None) -> list[e.Event]:
     if space.free_seat() is None:
         raise Refused("stage_full", "every seat is taken")
-    return e.SpeakerSeated(account, "cohost" if account.id in space.cohosts else "speaker", Csrc(space.next_csrc))
+    role = role or ("cohost" if account.id in space.cohosts else "speaker")
+    hand, mute = space.hands.get(account.id), space.mutes.get(account.id)
+    question, raised_at = (hand.question, hand.raised_at) if hand is not None else (None, None)
+    seated = e.SpeakerSeated(account, role, Csrc(space.next_csrc), question, raised_at)
+    return [seated] if mute is None else [seated, e.Muted(account.id, mute.by, mute.reason)]
 
 
 def _approve(space: Space, command: c.ApproveHand, by: c.Account, now: datetime) -> list[e.Event]:
@@ -99,7 +103,7 @@ def _approve(space: Space, command: c.ApproveHand, by: c.Account, now: datetime)
         raise Refused("no_hand", "this person has no hand up")
     if space.stage_locked:
         raise Refused("stage_locked", "the stage is locked")
-    return [_seat(space, hand.account)]
+    return _seat(space, hand.account)
 
 
 def _decline_hand(space: Space, command: c.DeclineHand, by: c.Account, now: datetime) -> list[e.Event]:
@@ -125,7 +129,7 @@ def _accept(space: Space, command: c.AcceptInvite, by: c.Account, now: datetime)
         raise Refused("no_invite", "nobody invited you to the stage")
     if space.stage_locked and space.role(by.id) != "host":
         raise Refused("stage_locked", "the stage is locked")
-    return [_seat(space, by)]
+    return _seat(space, by)
 
 
 def _decline_invite(space: Space, command: c.DeclineInvite, by: c.Account, now: datetime) -> list[e.Event]:
@@ -137,19 +141,14 @@ def _step_down(space: Space, command: c.StepDown, by: c.Account, now: datetime) 
         return []
     if space.role(by.id) == "host":
         raise Refused("conflict", "hand the Space to someone else first")
-    return [*_mic_off(space, by.id), e.SpeakerUnseated(by.id, "stepped_down")]
+    return [e.SpeakerUnseated(by.id, "stepped_down")]
 
 
 def _move(space: Space, command: c.MoveToAudience, by: c.Account, now: datetime) -> list[e.Event]:
     require_power_over(space.role(by.id), space.role(command.account))
     if command.account not in space.seats:
         return []
-    return [*_mic_off(space, command.account), e.SpeakerUnseated(command.account, "moved", command.reason)]
-
-
-def _mic_off(space: Space, account: AccountId) -> list[e.Event]:
-    seat = space.seats.get(account)
-    return [e.MicChanged(account, on=False)] if seat is not None and seat.mic else []
+    return [e.SpeakerUnseated(command.account, "moved", command.reason)]
 
 
 def _set_mic(space: Space, command: c.SetMic, by: c.Account, now: datetime) -> list[e.Event]:
@@ -166,11 +165,13 @@ def _set_mic(space: Space, command: c.SetMic, by: c.Account, now: datetime) -> l
 
 
 def _mute(space: Space, command: c.Mute, by: c.Account, now: datetime) -> list[e.Event]:
-    if command.account not in space.seats:
-        raise Refused("account_not_found", "this person has no seat on the stage")
     if command.account != by.id:
         require_power_over(space.role(by.id), space.role(command.account))
-    return [] if command.account in space.mutes else [e.Muted(command.account, by.id, command.reason)]
+    if command.account in space.mutes:
+        return []
+    if command.account not in space.seats:
+        raise Refused("account_not_found", "this person has no seat on the stage")
+    return [e.Muted(command.account, by.id, command.reason)]
 
 
 def _mute_all(space: Space, command: c.MuteAll, by: c.Account, now: datetime) -> list[e.Event]:
@@ -206,22 +207,36 @@ def _transfer(space: Space, command: c.TransferHost, by: c.Account, now: datetim
         return []
     if space.excluded(account.id, now):
         raise Refused("conflict", "this person was removed from the Space")
-    events: list[e.Event] = [] if account.id in space.seats else [replace(_seat(space, account), role="host")]
-    return [*events, e.HostTransferred(account)]
+    # Nobody has power over a host, so no mute of theirs remains. A full stage does not keep the Space from changing hands.
+    lifted: list[e.Event] = [e.Unmuted(account.id)] if account.id in space.mutes else []
+    if account.id in space.seats or space.free_seat() is None:
+        return [*lifted, e.HostTransferred(account)]
+    return [*lifted, _seat(space, account, "host")[0], e.HostTransferred(account)]
 
 
 def _remove(space: Space, command: c.Remove | c.Ban, by: c.Account, now: datetime) -> list[e.Event]:
-    account = command.account
+    account, until = command.account, command.until
     require_power_over(space.role(by.id), space.role(account.id))
+    if until is not None and until <= now:
+        raise Refused("invalid", "until must be in the future")
     kind = "removed" if isinstance(command, c.Remove) else "banned"
     standing = space.excluded(account.id, now)
-    if standing is not None and (standing.kind, standing.until) == (kind, command.until):
-        return []
-    seated: list[e.Event] = (
-        [*_mic_off(space, account.id), e.SpeakerUnseated(account.id, "removed", command.reason)] if account.id in space.seats else []
-    )
+    if standing is not None and _outlasts(standing.until, until):
+        if standing.kind in (kind, "banned"):
+            return []
+        until = standing.until  # Only lifting ends a removal early: a ban on top of it shortens nothing.
+    events: list[e.Event] = []
+    if account.id in space.seats:
+        events.append(e.SpeakerUnseated(account.id, "removed", command.reason))
+    if account.id in space.cohosts:
+        events.append(e.CohostRemoved(account.id))
     event = e.Removed if isinstance(command, c.Remove) else e.Banned
-    return [*seated, event(account, command.reason, command.until)]
+    return [*events, event(account, command.reason, until)]
+
+
+def _outlasts(standing: datetime | None, wished: datetime | None) -> bool:
+    """Whether an exclusion until ``standing`` lasts at least as long as one until ``wished`` (None: for ever)."""
+    return standing is None or (wished is not None and wished <= standing)
 
 
 def _unban(space: Space, command: c.Unban, by: c.Account, now: datetime) -> list[e.Event]:
@@ -229,6 +244,7 @@ def _unban(space: Space, command: c.Unban, by: c.Account, now: datetime) -> list
 
 
 def _warn(space: Space, command: c.Warn, by: c.Account, now: datetime) -> list[e.Event]:
+    require_power_over(space.role(by.id), space.role(command.account.id))
     return [e.Warned(command.account, command.text)]
 
 

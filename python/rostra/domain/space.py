@@ -10,6 +10,8 @@ from rostra.domain.commands import Account, Details
 from rostra.domain.ids import AccountId, Csrc, PinId, Seq, SpaceId
 from rostra.domain.state import State, after
 
+_START = Seq(0)
+
 
 @dataclass(frozen=True, slots=True)
 class Seat:
@@ -34,7 +36,7 @@ class Hand:
 class Mute:
     """A mute that only a host lifts; it outlives the seat."""
 
-    by: AccountId | None
+    by: AccountId
     reason: str
 
 
@@ -63,7 +65,7 @@ class Space:
     """Everything the log says of one Space. Empty until ``SpaceCreated`` is applied."""
 
     id: SpaceId
-    seq: Seq = Seq(0)
+    seq: Seq = _START
     state: State = "none"
     details: Details = field(default_factory=lambda: Details(title=""))
     size: int = 0
@@ -113,9 +115,9 @@ class Space:
     def _seat(self, event: e.SpeakerSeated) -> None:
         number = self.free_seat()
         assert number is not None, "handle checks for room"
-        hand = self.hands.pop(event.account.id, None)
-        if hand is not None:
-            self.answering = hand
+        self.hands.pop(event.account.id, None)
+        if event.question is not None and event.raised_at is not None:
+            self.answering = Hand(event.account, event.question, event.raised_at)
         self.invites.pop(event.account.id, None)
         self.seats[event.account.id] = Seat(event.account, number, event.csrc)
         self.next_csrc = max(self.next_csrc, event.csrc + 1)
@@ -133,9 +135,9 @@ class Space:
     def _exclude(self, event: e.Removed | e.Banned, kind: str) -> None:
         account = event.account.id
         self._unseat(account)
+        self.cohosts.pop(account, None)
         self.hands.pop(account, None)
         self.invites.pop(account, None)
-        self.cohosts.pop(account, None)
         self.exclusions[account] = Exclusion(event.account, event.reason, event.until, kind)
 
 
@@ -188,6 +190,15 @@ def _raised(space: Space, event: e.HandRaised, at: datetime) -> None:
     space.hands[event.account.id] = Hand(event.account, event.question, before.raised_at if before else at)
 
 
+def _forget(name: str, key: str = "account") -> Callable[[Space, Any, datetime], None]:
+    """Take what the event names out of one of the Space's tables."""
+
+    def apply(space: Space, event: e.Event, at: datetime) -> None:
+        getattr(space, name).pop(getattr(event, key), None)
+
+    return apply
+
+
 def _nothing(space: Space, event: e.Event, at: datetime) -> None:
     """Told to someone; the Space stays as it is."""
 
@@ -199,24 +210,24 @@ _APPLY: dict[type[e.Event], Callable[[Space, Any, datetime], None]] = {
     e.SpaceCanceled: _over,
     e.DetailsUpdated: _details,
     e.HandRaised: _raised,
-    e.HandLowered: lambda space, event, at: space.hands.pop(event.account, None),
-    e.HandDeclined: lambda space, event, at: space.hands.pop(event.account, None),
+    e.HandLowered: _forget("hands"),
+    e.HandDeclined: _forget("hands"),
     e.Invited: lambda space, event, at: space.invites.__setitem__(event.account.id, event.account),
-    e.InviteDeclined: lambda space, event, at: space.invites.pop(event.account, None),
+    e.InviteDeclined: _forget("invites"),
     e.SpeakerSeated: lambda space, event, at: space._seat(event),
     e.SpeakerUnseated: lambda space, event, at: space._unseat(event.account),
     e.MicChanged: lambda space, event, at: space._set_mic(event.account, on=event.on),
     e.Muted: _muted,
-    e.Unmuted: lambda space, event, at: space.mutes.pop(event.account, None),
+    e.Unmuted: _forget("mutes"),
     e.CohostAdded: _cohost,
-    e.CohostRemoved: lambda space, event, at: space.cohosts.pop(event.account, None),
+    e.CohostRemoved: _forget("cohosts"),
     e.HostTransferred: _transferred,
     e.Removed: lambda space, event, at: space._exclude(event, "removed"),
     e.Banned: lambda space, event, at: space._exclude(event, "banned"),
-    e.Unbanned: lambda space, event, at: space.exclusions.pop(event.account, None),
+    e.Unbanned: _forget("exclusions"),
     e.Warned: _nothing,
     e.StageLocked: _lock(locked=True),
     e.StageUnlocked: _lock(locked=False),
     e.Pinned: lambda space, event, at: space.pins.__setitem__(event.pin, PinnedLink(event.pin, event.url, event.title)),
-    e.Unpinned: lambda space, event, at: space.pins.pop(event.pin, None),
+    e.Unpinned: _forget("pins", "pin"),
 }

@@ -65,7 +65,7 @@ async def test_a_deny_reaches_the_core_before_the_log(world: World, host: Person
     await host.must(space, "move_to_audience", account=guest.id)
     assert order == ["media", "log"]
     denied = [call for call in world.media.calls if call[0] == "deny"]
-    assert denied[-1][2:] == (guest.id, 8, "stage")
+    assert denied[-1][2:] == (guest.id, 7, "stage")
 
 
 async def test_a_removed_person_opens_nothing_until_it_ends(world: World, host: Person, guest: Person) -> None:

@@ -89,7 +89,7 @@ def test_a_removal_takes_everything_and_ends_by_itself() -> None:
     room.seat(ANN)
     room.do(HOST, c.AddCohost(ANN))
     until = NOW + timedelta(minutes=10)
-    assert room.do(HOST, c.Remove(ANN, "insults", until)) == ["speaker_unseated", "removed"]
+    assert room.do(HOST, c.Remove(ANN, "insults", until)) == ["speaker_unseated", "cohost_removed", "removed"]
     assert room.space.role(ANN.id) == "listener"
     assert room.refused(ANN, c.RaiseHand()) == "removed"
     assert room.refused(HOST, c.InviteToStage(ANN)) == "conflict"

@@ -120,12 +120,16 @@ export type Aggregate = CountsAggregate | ReactionsAggregate
 /** What every entry of the log has. Entries come in the order of `seq`, without gaps. */
 export interface LogLine { seq: number; at: string }
 
+/** A Space exists; its host is seated by the entry that follows. */
 export interface SpaceCreatedEvent extends LogLine { type: 'space_created'; redacted?: undefined; actor: string | null; host: Account; details: Details; seats: number }
 
+/** The Space is live. */
 export interface SpaceOpenedEvent extends LogLine { type: 'space_opened'; redacted?: undefined; actor: string | null }
 
+/** The Space is over, and everyone falls silent. */
 export interface SpaceEndedEvent extends LogLine { type: 'space_ended'; redacted?: undefined; actor: string | null }
 
+/** A scheduled Space will not happen. */
 export interface SpaceCanceledEvent extends LogLine { type: 'space_canceled'; redacted?: undefined; actor: string | null }
 
 /** `details` is the whole new text, not a difference. */
@@ -135,59 +139,75 @@ export interface DetailsUpdatedEvent extends LogLine { type: 'details_updated'; 
 export interface HandRaisedEvent extends LogLine { type: 'hand_raised'; redacted?: undefined; actor: string | null; account: Account; question: string }
 export interface HandRaisedEventRedacted extends LogLine { type: 'hand_raised'; redacted: true }
 
+/** Its owner took the hand down. */
 export interface HandLoweredEvent extends LogLine { type: 'hand_lowered'; redacted?: undefined; actor: string | null; account: string }
 export interface HandLoweredEventRedacted extends LogLine { type: 'hand_lowered'; redacted: true }
 
+/** A host took the hand off the queue. */
 export interface HandDeclinedEvent extends LogLine { type: 'hand_declined'; redacted?: undefined; actor: string | null; account: string; reason: string }
 export interface HandDeclinedEventRedacted extends LogLine { type: 'hand_declined'; redacted: true }
 
+/** A host offers a seat. */
 export interface InvitedEvent extends LogLine { type: 'invited'; redacted?: undefined; actor: string | null; account: Account }
 export interface InvitedEventRedacted extends LogLine { type: 'invited'; redacted: true }
 
+/** The offered seat was refused. */
 export interface InviteDeclinedEvent extends LogLine { type: 'invite_declined'; redacted?: undefined; actor: string | null; account: string }
 export interface InviteDeclinedEventRedacted extends LogLine { type: 'invite_declined'; redacted: true }
 
 /** Someone sits on the stage, microphone off; a hand or invite of theirs is used up. */
-export interface SpeakerSeatedEvent extends LogLine { type: 'speaker_seated'; redacted?: undefined; actor: string | null; account: Account; role: Role; csrc: number }
+export interface SpeakerSeatedEvent extends LogLine { type: 'speaker_seated'; redacted?: undefined; actor: string | null; account: Account; role: Role; csrc: number; question: string | null; raised_at: string | null }
 
-/** A seat became free. `reason` is the host's text and is for hosts and the person alone. */
+/** A seat became free, its microphone with it. `reason` is the host's text and is for hosts and the person alone. */
 export interface SpeakerUnseatedEvent extends LogLine { type: 'speaker_unseated'; redacted?: undefined; actor: string | null; account: string; cause: 'stepped_down' | 'moved' | 'removed'; reason: string }
 export interface SpeakerUnseatedEventRedacted extends LogLine { type: 'speaker_unseated'; redacted: true; account: string; cause: 'stepped_down' | 'moved' | 'removed' }
 
+/** Someone turned their own microphone on or off, or lost it with their seat. */
 export interface MicChangedEvent extends LogLine { type: 'mic_changed'; redacted?: undefined; actor: string | null; account: string; on: boolean }
 
 /** A host imposed a mute: the microphone is off and stays off until `Unmuted`. */
 export interface MutedEvent extends LogLine { type: 'muted'; redacted?: undefined; actor: string | null; account: string; by: string; reason: string }
 export interface MutedEventRedacted extends LogLine { type: 'muted'; redacted: true; account: string }
 
+/** The imposed mute is lifted; the microphone stays off until its owner turns it on. Who lifted it is for hosts and the person alone. */
 export interface UnmutedEvent extends LogLine { type: 'unmuted'; redacted?: undefined; actor: string | null; account: string }
+export interface UnmutedEventRedacted extends LogLine { type: 'unmuted'; redacted: true; account: string }
 
+/** Someone is a co-host. */
 export interface CohostAddedEvent extends LogLine { type: 'cohost_added'; redacted?: undefined; actor: string | null; account: Account }
 
+/** Someone is no co-host any more; their seat stays. */
 export interface CohostRemovedEvent extends LogLine { type: 'cohost_removed'; redacted?: undefined; actor: string | null; account: string }
 
 /** The Space has a new host; the old one is a co-host now. */
 export interface HostTransferredEvent extends LogLine { type: 'host_transferred'; redacted?: undefined; actor: string | null; account: Account }
 
-/** Out of the Space until `until` (None: for its whole life). A `SpeakerUnseated` precedes it if they had a seat. */
+/** Out of the Space until `until` (None: for its whole life). `SpeakerUnseated` and `CohostRemoved` precede it if they had a seat */
 export interface RemovedEvent extends LogLine { type: 'removed'; redacted?: undefined; actor: string | null; account: Account; reason: string; until: string | null }
 export interface RemovedEventRedacted extends LogLine { type: 'removed'; redacted: true }
 
+/** As `Removed`, by a ban. */
 export interface BannedEvent extends LogLine { type: 'banned'; redacted?: undefined; actor: string | null; account: Account; reason: string; until: string | null }
 export interface BannedEventRedacted extends LogLine { type: 'banned'; redacted: true }
 
+/** A removal or ban ended early. */
 export interface UnbannedEvent extends LogLine { type: 'unbanned'; redacted?: undefined; actor: string | null; account: string }
 export interface UnbannedEventRedacted extends LogLine { type: 'unbanned'; redacted: true }
 
+/** A host told one person something. */
 export interface WarnedEvent extends LogLine { type: 'warned'; redacted?: undefined; actor: string | null; account: Account; text: string }
 export interface WarnedEventRedacted extends LogLine { type: 'warned'; redacted: true }
 
+/** Nobody takes a seat until it is unlocked. */
 export interface StageLockedEvent extends LogLine { type: 'stage_locked'; redacted?: undefined; actor: string | null }
 
+/** Seats can be taken again. */
 export interface StageUnlockedEvent extends LogLine { type: 'stage_unlocked'; redacted?: undefined; actor: string | null }
 
+/** A link is shown to everyone. */
 export interface PinnedEvent extends LogLine { type: 'pinned'; redacted?: undefined; actor: string | null; pin: string; url: string; title: string }
 
+/** A pinned link is gone. */
 export interface UnpinnedEvent extends LogLine { type: 'unpinned'; redacted?: undefined; actor: string | null; pin: string }
 
 export type LogEvent =
@@ -213,6 +233,7 @@ export type LogEvent =
   | MutedEvent
   | MutedEventRedacted
   | UnmutedEvent
+  | UnmutedEventRedacted
   | CohostAddedEvent
   | CohostRemovedEvent
   | HostTransferredEvent
