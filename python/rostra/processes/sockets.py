@@ -142,13 +142,13 @@ def _enlarge(sock: socket.socket, forced: int, plain: int) -> None:
 
 def _local_v4() -> list[str]:
     """Every IPv4 address of an interface that is up, loopback last (netdevice(7))."""
-    room = array("B", bytes(_IFREQ_BYTES * 256))
-    start, length = room.buffer_info()
+    buffer = array("B", bytes(_IFREQ_BYTES * 256))
+    start, length = buffer.buffer_info()
     found = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         length = struct.unpack("iP", fcntl.ioctl(sock, _SIOCGIFCONF, struct.pack("iP", length, start)))[0]
         for at in range(0, length, _IFREQ_BYTES):
-            request = room[at : at + _IFREQ_BYTES].tobytes()
+            request = buffer[at : at + _IFREQ_BYTES].tobytes()
             flags = struct.unpack_from("16xH", fcntl.ioctl(sock, _SIOCGIFFLAGS, request))[0]
             if flags & _IFF_UP:
                 found.append(socket.inet_ntoa(request[20:24]))

@@ -18,12 +18,12 @@ export function arc(cx: number, cy: number, r: number, from: number, to: number)
 
 /** The half circle cut into parts by share, with `gap` degrees between them. */
 export function segments(parts: Part[], gap = 2.2): { v: number; from: number; to: number }[] {
-  const room = 180 - gap * Math.max(0, parts.length - 1);
+  const degrees = 180 - gap * Math.max(0, parts.length - 1);
   const total = parts.reduce((sum, part) => sum + part.share, 0) || 1;
   let angle = 180;
   return parts.map((part) => {
     const from = angle;
-    const to = from - (part.share / total) * room;
+    const to = from - (part.share / total) * degrees;
     angle = to - gap;
     return { v: part.v, from, to };
   });
