@@ -73,10 +73,11 @@ export class MediaSession {
     void this.#work(() => this.#post());
   }
 
-  /** End it: at once here, and at the server even while the page unloads. */
-  close(): void {
+  /** End it: at once here, and at the server even while the page unloads; unless the server ended it, as the log says. */
+  close(by: "us" | "server" = "us"): void {
     if (this.phase === "closed") return;
     clearTimeout(this.#timer);
+    if (by === "server") this.#location = "";
     this.#drop();
     this.#enter("closed");
   }
@@ -125,7 +126,7 @@ export class MediaSession {
     const location = response.headers.get("Location") ?? "";
     const answer = await response.text();
     if (this.#isOver() || this.#pc !== pc) {
-      this.#delete(location);
+      void this.#delete(location);
       return;
     }
     this.#location = location;
@@ -242,17 +243,24 @@ export class MediaSession {
   }
 
   #drop(): void {
-    if (this.#pc) {
-      this.#pc.onconnectionstatechange = null;
-      this.#pc.close();
-      this.#pc = null;
-    }
-    this.#delete(this.#location);
+    const [pc, location] = [this.#pc, this.#location];
+    this.#pc = null;
     this.#location = this.#etag = "";
+    if (pc) pc.onconnectionstatechange = null;
+    if (!location) {
+      pc?.close();
+      return;
+    }
+    // The door is told first: a closing connection says goodbye by itself, and the server would then know no such session.
+    this.#delete(location).finally(() => pc?.close());
+    for (const sender of pc?.getSenders() ?? []) void sender.replaceTrack(null).catch(() => undefined);
   }
 
-  #delete(location: string): void {
-    // It may be gone already, or the page going: either way there is nobody to tell.
-    if (location) this.tools.fetch(location, { method: "DELETE", keepalive: true, credentials: "same-origin" }).catch(() => undefined);
+  async #delete(location: string): Promise<void> {
+    try {
+      await this.tools.fetch(location, { method: "DELETE", keepalive: true, credentials: "same-origin" });
+    } catch {
+      // The page or the network is going: the server finds out by itself.
+    }
   }
 }

@@ -162,7 +162,7 @@ export interface SpeakerSeatedEvent extends LogLine { type: 'speaker_seated'; re
 export interface SpeakerUnseatedEvent extends LogLine { type: 'speaker_unseated'; redacted?: undefined; actor: string | null; account: string; cause: 'stepped_down' | 'moved' | 'removed'; reason: string }
 export interface SpeakerUnseatedEventRedacted extends LogLine { type: 'speaker_unseated'; redacted: true; account: string; cause: 'stepped_down' | 'moved' | 'removed' }
 
-/** Someone turned their own microphone on or off, or lost it with their seat. */
+/** Someone turned their own microphone on or off. */
 export interface MicChangedEvent extends LogLine { type: 'mic_changed'; redacted?: undefined; actor: string | null; account: string; on: boolean }
 
 /** A host imposed a mute: the microphone is off and stays off until `Unmuted`. */

@@ -67,9 +67,9 @@ export class Line {
     this.blocked = (await this.playback.resume()) === "blocked";
   }
 
-  close(): void {
+  close(by: "us" | "server" = "us"): void {
     this.playback.close();
-    this.session.close();
+    this.session.close(by);
   }
 
   async #play(tracks: MediaStreamTrack[], onChange: () => void): Promise<void> {

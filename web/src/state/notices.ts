@@ -16,7 +16,7 @@ function mine(me: string, event: LogEvent, after: Snapshot): Notice | null {
       if (event.account !== me || event.redacted || event.by === me) return null;
       return urgent("muted", "danger", "A host muted you. Nobody hears you, and only a host can unmute you. You keep your seat.", event.reason);
     case "unmuted":
-      if (event.account !== me || event.actor === me) return null;
+      if (event.account !== me || event.redacted || event.actor === me) return null;
       return urgent("unmuted", "info", "A host lifted your mute. Your mic is off until you turn it on.");
     case "speaker_unseated":
       if (event.account !== me || event.redacted || event.cause !== "moved") return null;

@@ -75,7 +75,7 @@ export class Sound {
     this.#isLive = isLive;
     if (isLive) this.#begin();
     else if (this.#now || this.#next) {
-      this.#end();
+      this.#end("server");
       this.state = "idle";
     }
   }
@@ -171,7 +171,8 @@ export class Sound {
     this.#swapping = false;
     if (next !== this.#next || this.#held || next.session.phase === "closed") return;
     next.playback.muted = false;
-    this.#now?.close();
+    // Without a seat the server ends the stage feed itself.
+    this.#now?.close(this.#now.feed === "stage" ? "server" : "us");
     this.#now = next;
     this.#next = null;
     this.#show();
@@ -196,9 +197,9 @@ export class Sound {
     this.state = over ? "idle" : error?.code === "session_not_found" ? "elsewhere" : "failed";
   }
 
-  #end(): void {
-    this.#now?.close();
-    this.#next?.close();
+  #end(by: "us" | "server" = "us"): void {
+    this.#now?.close(by);
+    this.#next?.close(by);
     this.#now = this.#next = null;
     this.retryAt = null;
   }

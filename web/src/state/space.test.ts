@@ -1,5 +1,5 @@
 // What each event means to one viewer, and when events cannot tell enough.
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Account, LogEvent, Snapshot } from "../protocol/generated";
 import { needsSnapshot, reduce, withCounts } from "./space";
 
@@ -40,7 +40,7 @@ test("one's own hand, its new question keeping the place, and the seat it leads 
   expect(up.hand_count).toBe(1);
   const again = after(up, { type: "hand_raised", account: bo, question: "Who?" });
   expect(again.hand_count).toBe(1);
-  const seated = after(again, { type: "speaker_seated", account: bo, role: "speaker", csrc: 2 });
+  const seated = after(again, { type: "speaker_seated", account: bo, role: "speaker", csrc: 2, question: "Who?", raised_at: AT });
   expect(seated.you).toMatchObject({ role: "speaker", hand: null });
   expect(seated.hand_count).toBe(0);
   expect(seated.answering?.question).toBe("Who?");
@@ -50,21 +50,22 @@ test("one's own hand, its new question keeping the place, and the seat it leads 
 test("a freed seat is the next one taken, and the question leaves with its owner", () => {
   const three = after(
     seen(ann),
-    { type: "hand_raised", account: bo, question: "Q" },
-    { type: "speaker_seated", account: bo, role: "speaker", csrc: 2 },
-    { type: "speaker_seated", account: cy, role: "speaker", csrc: 3 },
+    { type: "speaker_seated", account: bo, role: "speaker", csrc: 2, question: "Q", raised_at: AT },
+    { type: "speaker_seated", account: cy, role: "speaker", csrc: 3, question: null, raised_at: null },
   );
+  expect(three.answering?.question).toBe("Q");
   const left = after(three, { type: "speaker_unseated", account: "bo", cause: "moved", reason: "" });
   expect(left.answering).toBeNull();
-  const back = after(left, { type: "speaker_seated", account: bo, role: "speaker", csrc: 4 });
+  const back = after(left, { type: "speaker_seated", account: bo, role: "speaker", csrc: 4, question: null, raised_at: null });
   expect(back.stage.map((seat) => [seat.account.id, seat.seat, seat.csrc])).toEqual([["ann", 1, 1], ["bo", 2, 4], ["cy", 3, 3]]);
 });
 
 test("a mute turns the mic off; who and why is only for those it concerns", () => {
-  const on = after(seen(bo), { type: "speaker_seated", account: cy, role: "speaker", csrc: 2 }, { type: "mic_changed", account: "cy", on: true });
+  const on = after(seen(bo), { type: "speaker_seated", account: cy, role: "speaker", csrc: 2, question: null, raised_at: null }, { type: "mic_changed", account: "cy", on: true });
   const hidden = after(on, { type: "muted", redacted: true, account: "cy" });
   expect(hidden.stage[1]).toMatchObject({ mic: "off", mute: { by: null, reason: null } });
-  const told = after(on, { type: "muted", account: "cy", by: "ann", reason: "noise" });
+  const hosts = after(seen(ann), { type: "speaker_seated", account: cy, role: "speaker", csrc: 2, question: null, raised_at: null });
+  const told = after(hosts, { type: "muted", account: "cy", by: "ann", reason: "noise" });
   expect(told.stage[1]?.mute).toEqual({ by: "ann", reason: "noise" });
   expect(after(told, { type: "unmuted", account: "cy" }).stage[1]).toMatchObject({ mic: "off", mute: null });
 });
@@ -79,7 +80,7 @@ test("whoever is removed may do nothing more; only hosts keep the list", () => {
 });
 
 test("a new host: roles of seats and one's own follow", () => {
-  const next = after(seen(ann), { type: "speaker_seated", account: bo, role: "speaker", csrc: 2 }, { type: "host_transferred", account: bo });
+  const next = after(seen(ann), { type: "speaker_seated", account: bo, role: "speaker", csrc: 2, question: null, raised_at: null }, { type: "host_transferred", account: bo });
   expect(next.you.role).toBe("cohost");
   expect(next.cohosts).toEqual([ann]);
   expect(next.stage.map((seat) => seat.role)).toEqual(["cohost", "host"]);
@@ -100,27 +101,29 @@ test("counts come beside the log", () => {
 test("nothing that came before is changed in place", () => {
   const before = seen(ann);
   const copy = structuredClone(before);
-  after(before, { type: "hand_raised", account: bo, question: "" }, { type: "speaker_seated", account: bo, role: "speaker", csrc: 2 }, { type: "cohost_added", account: bo });
+  after(before, { type: "hand_raised", account: bo, question: "" }, { type: "speaker_seated", account: bo, role: "speaker", csrc: 2, question: null, raised_at: null }, { type: "cohost_added", account: bo });
   expect(before).toEqual(copy);
 });
 
-describe("a new snapshot is asked for", () => {
-  const line = (body: Body): LogEvent => ({ seq: 11, at: AT, actor: "ann", ...body }) as LogEvent;
+test("who stops being a host forgets what only hosts may read", () => {
+  const host = after(
+    seen(ann),
+    { type: "speaker_seated", account: bo, role: "speaker", csrc: 2, question: null, raised_at: null },
+    { type: "muted", account: "bo", by: "ann", reason: "noise" },
+    { type: "hand_raised", account: cy, question: "secret" },
+    { type: "host_transferred", account: bo },
+  );
+  expect(host.hands).toHaveLength(1);
+  const none = after(host, { type: "cohost_removed", account: "ann" });
+  expect(none).toMatchObject({ hands: [], hand_count: 1, you: { role: "speaker" } });
+  expect(none.stage[1]?.mute).toEqual({ by: null, reason: null });
+});
 
-  test("at once when one's own role changes what one may read", () => {
-    expect(needsSnapshot(seen(bo), line({ type: "cohost_added", account: bo }))).toBe("now");
-    expect(needsSnapshot(seen(ann), line({ type: "host_transferred", account: bo }))).toBe("now");
-    expect(needsSnapshot(seen(bo), line({ type: "speaker_seated", account: bo, role: "speaker", csrc: 2 }))).toBe("now");
-  });
-
-  test("soon when an event says less than happened", () => {
-    expect(needsSnapshot(seen(bo), line({ type: "removed", redacted: true }))).toBe("soon");
-    expect(needsSnapshot(seen(bo), line({ type: "speaker_seated", account: cy, role: "speaker", csrc: 2 }))).toBe("soon");
-  });
-
-  test("not when the events tell everything", () => {
-    expect(needsSnapshot(seen(ann), line({ type: "speaker_seated", account: cy, role: "speaker", csrc: 2 }))).toBeNull();
-    expect(needsSnapshot(seen(bo), line({ type: "mic_changed", account: "ann", on: true }))).toBeNull();
-    expect(needsSnapshot(seen(null), line({ type: "cohost_added", account: bo }))).toBeNull();
-  });
+test("a new snapshot is asked for when one becomes a host, and only then", () => {
+  const asks = (before: Snapshot, body: Body) => needsSnapshot(before, { seq: 11, at: AT, actor: "ann", ...body } as LogEvent);
+  expect(asks(seen(bo), { type: "cohost_added", account: bo })).toBe(true);
+  expect(asks(seen(bo), { type: "host_transferred", account: bo })).toBe(true);
+  expect(asks(seen(bo), { type: "cohost_added", account: cy })).toBe(false);
+  expect(asks(seen(ann), { type: "host_transferred", account: bo })).toBe(false);
+  expect(asks(seen(null), { type: "cohost_added", account: bo })).toBe(false);
 });

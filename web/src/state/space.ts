@@ -19,25 +19,10 @@ export function withCounts(snapshot: Snapshot, counts: CountsAggregate): Snapsho
   return { ...snapshot, listener_count: counts.listeners, hand_count: counts.hands, on_air: counts.on_air };
 }
 
-/** Whether `event` changed something that this viewer was not told, so that only a new snapshot knows it. */
-export function needsSnapshot(before: Snapshot, event: LogEvent): "now" | "soon" | null {
-  const me = before.you.account?.id;
-  switch (event.type) {
-    case "cohost_added":
-    case "host_transferred":
-      return me !== undefined && (event.account.id === me || before.host.id === me) ? "now" : null;
-    case "cohost_removed":
-    case "unbanned":
-      return me !== undefined && !event.redacted && event.account === me ? "now" : null;
-    case "speaker_seated":
-      // Whose question is answered, and a mute from an earlier turn in a seat.
-      return event.account.id === me ? "now" : seesAll(before.you.role) ? null : "soon";
-    case "removed":
-    case "banned":
-      return event.redacted ? "soon" : null;
-    default:
-      return null;
-  }
+/** Whether `event` opened to this viewer what earlier events hid: only a new snapshot has the hands, invites and reasons so far. */
+export function needsSnapshot(before: Snapshot, event: LogEvent): boolean {
+  const gains = event.type === "cohost_added" || event.type === "host_transferred";
+  return gains && event.account.id === before.you.account?.id && !seesAll(before.you.role);
 }
 
 /** What `account` is in this snapshot; anyone unknown listens. */
@@ -103,7 +88,18 @@ function settled(next: Snapshot): Snapshot {
     invited: me !== undefined && has(next.invites, me),
     hand: next.hands.find((hand) => hand.account.id === me) ?? null,
   };
-  return { ...next, stage, you };
+  return seesAll(role) ? { ...next, stage, you } : { ...discreet(next, stage, me), you };
+}
+
+/** Without what only hosts may read, for one who is no host (any more). */
+function discreet(next: Snapshot, stage: Seat[], me: string | undefined): Snapshot {
+  return {
+    ...next,
+    hands: next.hands.filter((hand) => hand.account.id === me),
+    invites: next.invites.filter((invited) => invited.id === me),
+    removed: [],
+    stage: stage.map((seat) => (seat.mute && seat.account.id !== me ? { ...seat, mute: { by: null, reason: null } } : seat)),
+  };
 }
 
 function over(before: Snapshot, state: "ended" | "canceled", at: string): Partial<Snapshot> {
@@ -124,8 +120,7 @@ function handless(before: Snapshot, account: string): Partial<Snapshot> {
 }
 
 function seated(before: Snapshot, event: Of<"speaker_seated">): Partial<Snapshot> {
-  const { account, csrc, role } = event;
-  const hand = before.hands.find((one) => one.account.id === account.id);
+  const { account, csrc, role, question, raised_at } = event;
   const taken = new Set(before.stage.map((seat) => seat.seat));
   let number = 1;
   while (taken.has(number)) number++;
@@ -133,7 +128,7 @@ function seated(before: Snapshot, event: Of<"speaker_seated">): Partial<Snapshot
   return {
     ...handless(before, account.id),
     invites: without(before.invites, account.id),
-    answering: hand ?? before.answering,
+    answering: question !== null && raised_at !== null ? { account, question, raised_at } : before.answering,
     stage: stage.sort((a, b) => a.seat - b.seat),
   };
 }
@@ -157,7 +152,7 @@ function excluded(before: Snapshot, event: Whole<"removed"> | Whole<"banned">): 
     ...handless(before, account.id),
     invites: without(before.invites, account.id),
     cohosts: without(before.cohosts, account.id),
-    removed: seesAll(before.you.role) && !mine ? others : before.removed,
+    removed: others,
     you: mine ? { ...before.you, removed: { reason, until, kind } } : before.you,
   };
 }

@@ -8,10 +8,6 @@ import { asApiError } from "./session.svelte";
 import { needsSnapshot, reduce, withCounts } from "./space";
 import type { Connection } from "./types";
 
-/** A crowd that needs a new snapshot spreads its asking: about this many a second, within these bounds. */
-const ASKS_PER_SECOND = 100;
-const SPREAD_MS = { least: 300, most: 10_000 };
-
 export interface TruthHandlers {
   /** An event that just became true. */
   event(before: Snapshot, event: LogEvent, after: Snapshot): void;
@@ -29,7 +25,6 @@ export class Truth {
   #feed: EventFeed | null = null;
   #failures = 0;
   #again: ReturnType<typeof setTimeout> | undefined;
-  #soon: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
   constructor(
@@ -67,7 +62,6 @@ export class Truth {
     this.#closed = true;
     this.#feed?.close();
     clearTimeout(this.#again);
-    clearTimeout(this.#soon);
   }
 
   #follow(snapshot: Snapshot): void {
@@ -106,7 +100,7 @@ export class Truth {
     this.handlers.event(before, event, after);
     if (after.you.removed) this.#out(after);
     else if (isOver(after)) this.connection = "ended";
-    else this.#doubt(needsSnapshot(before, event), after);
+    else if (needsSnapshot(before, event)) void this.#refresh();
   }
 
   #aggregate(aggregate: Aggregate): void {
@@ -117,17 +111,7 @@ export class Truth {
     }
   }
 
-  #doubt(when: "now" | "soon" | null, snapshot: Snapshot): void {
-    if (when === "now") void this.#refresh();
-    if (when !== "soon" || this.#soon !== undefined) return;
-    const crowd = (snapshot.listener_count / ASKS_PER_SECOND) * 1000;
-    const spread = Math.min(SPREAD_MS.most, Math.max(SPREAD_MS.least, crowd));
-    this.#soon = setTimeout(() => void this.#refresh(), Math.random() * spread);
-  }
-
   async #refresh(): Promise<void> {
-    clearTimeout(this.#soon);
-    this.#soon = undefined;
     try {
       this.#take(await api.getSpace(this.id));
     } catch {

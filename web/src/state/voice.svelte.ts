@@ -77,7 +77,7 @@ export class Voice {
     this.#onAir = onAir;
     this.#seen = seq;
     if (!seat) {
-      if (before) this.release();
+      if (before) this.release("server");
       return;
     }
     if (seat.mute) this.#quiet();
@@ -142,13 +142,13 @@ export class Voice {
   }
 
   /** Leave the stage: nothing is sent or captured any more. */
-  release(): void {
+  release(by: "us" | "server" = "us"): void {
     clearTimeout(this.#stale);
     this.#stale = undefined;
     this.#turn++;
     this.#isPending = false;
     this.#quiet();
-    this.#session?.close();
+    this.#session?.close(by);
     this.#session = null;
     this.#phase = null;
     if (!this.#isTesting) this.#stopMic();
