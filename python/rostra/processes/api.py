@@ -11,6 +11,7 @@ from uvicorn.lifespan.on import LifespanOn
 
 from rostra import settings
 from rostra.processes import arguments, lifeline, log
+from rostra.processes.arrival import Arrival
 from rostra.processes.title import set_title
 
 _GRACE_SECONDS = 3
@@ -65,7 +66,7 @@ def main() -> int:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=Arrival,
         ws="none",
         lifespan="on",
         access_log=False,

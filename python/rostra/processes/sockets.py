@@ -8,7 +8,7 @@ import os
 import socket
 import struct
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rostra.settings import Address, Settings, SettingsError
@@ -20,6 +20,7 @@ _LINK_SCOPE = 0x20
 _UNUSABLE_V6 = 0x08 | 0x20 | 0x40
 """Flags of an IPv6 address that failed duplicate detection, is deprecated or tentative (linux/if_addr.h)."""
 _MOST_CANDIDATES = 16
+_ATTEMPTS = 8
 _NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
@@ -30,21 +31,25 @@ def http(address: Address) -> socket.socket:
     return sock
 
 
-def media(addresses: Iterable[Address]) -> list[socket.socket]:
+def media(addresses: Sequence[Address]) -> list[socket.socket]:
     """The UDP sockets of all media. A machine without IPv6 goes without; port 0 becomes one free port for all. Raises ``SettingsError``."""
-    bound: list[socket.socket] = []
-    for address in addresses:
-        port = address.port or (bound[0].getsockname()[1] if bound else 0)
-        try:
-            sock = _bind("ROSTRA_MEDIA_UDP", Address(address.host, port), socket.SOCK_DGRAM)
-        except _NoFamily:
-            if bound:
-                continue
-            sock = _bind("ROSTRA_MEDIA_UDP", Address("0.0.0.0", port), socket.SOCK_DGRAM)
-        for forced, plain in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
-            _enlarge(sock, forced, plain)
-        bound.append(sock)
-    return bound
+    for _ in range(_ATTEMPTS if addresses[0].port == 0 else 0):
+        with contextlib.suppress(SettingsError):  # What was free for the first address may be taken for the second.
+            return _bind_all(addresses)
+    return _bind_all(addresses)
+
+
+def _bind_all(addresses: Sequence[Address]) -> list[socket.socket]:
+    with contextlib.ExitStack() as undo:
+        bound: list[socket.socket] = []
+        for address in addresses:
+            port = address.port or (bound[0].getsockname()[1] if bound else 0)
+            for sock in _bind_media(Address(address.host, port), alone=not bound):
+                bound.append(undo.enter_context(sock))
+                _enlarge(sock, _SO_RCVBUFFORCE, socket.SO_RCVBUF)
+                _enlarge(sock, _SO_SNDBUFFORCE, socket.SO_SNDBUF)
+        undo.pop_all()
+        return bound
 
 
 def url(listening: socket.socket) -> str:
@@ -111,6 +116,17 @@ def drain(sockets: Iterable[socket.socket]) -> None:
                 sock.recv(1, socket.MSG_DONTWAIT)
 
 
+def _bind_media(address: Address, *, alone: bool) -> list[socket.socket]:
+    try:
+        return [_bind("ROSTRA_MEDIA_UDP", address, socket.SOCK_DGRAM)]
+    except _NoFamily as error:
+        if address.host == "::":
+            return [_bind("ROSTRA_MEDIA_UDP", Address("0.0.0.0", address.port), socket.SOCK_DGRAM)]
+        if alone:
+            raise SettingsError(f"ROSTRA_MEDIA_UDP: cannot listen on {address}: {error}") from None
+        return []
+
+
 class _NoFamily(Exception):
     """This machine has no such address family."""
 
@@ -126,7 +142,7 @@ def _bind(setting: str, address: Address, kind: socket.SocketKind) -> socket.soc
         sock.bind(address)
     except OSError as error:
         if kind == socket.SOCK_DGRAM and error.errno in _NO_SUCH_FAMILY and address.host in ("::", "::1"):
-            raise _NoFamily from None
+            raise _NoFamily(error.strerror) from None
         why = "it is already in use" if error.errno == errno.EADDRINUSE else error.strerror
         raise SettingsError(f"{setting}: cannot listen on {address}: {why}") from None
     return sock
