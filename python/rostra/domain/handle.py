@@ -88,10 +88,10 @@ def _lower_hand(space: Space, command: c.LowerHand, by: c.Account, now: datetime
 def _seat(space: Space, account: c.Account, role: e.Role | None = None) -> list[e.Event]:
     if space.free_seat() is None:
         raise Refused("stage_full", "every seat is taken")
-    role = role or ("cohost" if account.id in space.cohosts else "speaker")
+    here = space.role(account.id)
     hand, mute = space.hands.get(account.id), space.mutes.get(account.id)
     question, raised_at = (hand.question, hand.raised_at) if hand is not None else (None, None)
-    seated = e.SpeakerSeated(account, role, Csrc(space.next_csrc), question, raised_at)
+    seated = e.SpeakerSeated(account, role or ("speaker" if here == "listener" else here), Csrc(space.next_csrc), question, raised_at)
     return [seated] if mute is None else [seated, e.Muted(account.id, mute.by, mute.reason)]
 
 
