@@ -22,6 +22,6 @@ fi
 sources=$(fingerprint web/!(node_modules|dist))
 if [ ! -e web/dist/index.html ] || stale web/node_modules/.built "$sources"; then
     echo "building the web client"
-    scripts/npm.sh run --silent build
+    scripts/npm.sh run --silent build -- --logLevel warn
     echo "$sources" >web/node_modules/.built
 fi
