@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
@@ -25,6 +26,13 @@ def free_port() -> int:
         return tcp.getsockname()[1]
 
 
+def only(text: str, prefix: str) -> str:
+    """What follows ``prefix`` on the one line (the first, if they are all alike) that starts with it."""
+    found = {line.removeprefix(prefix) for line in text.splitlines() if line.startswith(prefix)}
+    assert len(found) == 1, f"{prefix} {found}"
+    return found.pop()
+
+
 @dataclass
 class Server:
     """One running server. ``stop`` sends SIGTERM and insists on exit code 0 within 10 s, as the contract promises."""
@@ -36,7 +44,8 @@ class Server:
     log: list[str] = field(default_factory=list)
 
     def start(self) -> "Server":
-        port = free_port()
+        """Start it, again on the same port and data if it ran before."""
+        port = int(self.url.rsplit(":", 1)[1]) if self.url else free_port()
         environment = os.environ | {
             "ROSTRA_HTTP": f"127.0.0.1:{port}",
             "ROSTRA_MEDIA_TCP": f"127.0.0.1:{free_port()}",
@@ -51,6 +60,21 @@ class Server:
         threading.Thread(target=self._read, args=(lines,), daemon=True).start()
         self.url = self._wait_ready(lines)
         return self
+
+    def door(self, space: str, door: str) -> str:
+        """The URL of a Space's `whip`, `whep`, `whep?feed=stage`…"""
+        return f"{self.url}/api/v1/spaces/{space}/{door}"
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Every process of this server by role."""
+        roles = ("api", "media", "media standby", "worker")
+        return {"serve": self.pid} | {role: pid for role in roles for pid in self.children(role)}
 
     def stop(self) -> None:
         assert self.process is not None
@@ -69,14 +93,32 @@ class Server:
                     found.append(int(entry.name))
         return found
 
-    def kill(self, role: str) -> None:
-        """`kill -9` the process in charge of ``role``."""
-        (pid,) = self.children(role)
-        os.kill(pid, signal.SIGKILL)
+    def kill(self, *roles: str) -> None:
+        """`kill -9` the processes in charge of ``roles``, one right after the other."""
+        for pid in [pid for role in roles for pid in self.children(role)]:
+            os.kill(pid, signal.SIGKILL)
+
+    def kill_all(self) -> None:
+        """`kill -9` the supervisor and every child, as a machine that loses power would."""
+        assert self.process is not None
+        for pid in self.pids.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(timeout=10)
+
+    def ready(self, seconds: float = 20.0) -> None:
+        """Return once the api answers and media stands behind it."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200 and self.children("media"):
+                    return
+            time.sleep(0.05)
+        raise AssertionError("the server is not ready again:\n" + "\n".join(self.log[-40:]))
 
     def _read(self, lines: Queue) -> None:
         assert self.process is not None and self.process.stdout is not None
-        for line in self.process.stdout:
+        for line in self.process.stdout:  # Until every process that inherited it is gone.
             self.log.append(line.rstrip())
             lines.put(line)
         lines.put("")

@@ -1,0 +1,67 @@
+"""Chromium through Playwright: the system's browser, a WAV file for a microphone, and ears for what a page plays."""
+
+import asyncio
+import base64
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+from playwright.async_api import Browser, Page, Playwright, async_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
+EARS = (Path(__file__).parent / "ears.js").read_text()
+FLAGS = (
+    "--no-sandbox",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+)
+
+
+async def launch(playwright: Playwright, microphone: Path | None = None, *flags: str) -> Browser:
+    """A Chromium of its own whose microphone plays the WAV file ``microphone``, over and over; without one it beeps."""
+    fake = [f"--use-file-for-fake-audio-capture={microphone}"] if microphone else []
+    return await playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=[*FLAGS, *fake, *flags])
+
+
+@asynccontextmanager
+async def chromium(microphone: Path | None = None, *flags: str) -> AsyncIterator[Browser]:
+    """A Chromium for one test."""
+    async with async_playwright() as playwright:
+        browser = await launch(playwright, microphone, *flags)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+class Ears:
+    """What one page's media elements play, float32 mono at 48 kHz."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    async def open(self) -> "Ears":
+        await self._page.evaluate(EARS)
+        return self
+
+    async def take(self) -> tuple[np.ndarray, float]:
+        """What was played since the last call, and the wall time (s) of its first sample."""
+        taken = await self._page.evaluate("ears.take()")
+        assert taken["state"] == "running", taken["state"]
+        return np.frombuffer(base64.b64decode(taken["pcm"]), "<i2").astype(np.float32) / 32767, taken["at"] / 1000
+
+    async def listen(self, seconds: float) -> np.ndarray:
+        """The next ``seconds`` that the page plays."""
+        await self.take()
+        pieces: list[np.ndarray] = []
+        while sum(map(len, pieces)) < seconds * 48_000:
+            await asyncio.sleep(0.1)
+            pieces.append((await self.take())[0])
+        return np.concatenate(pieces)
