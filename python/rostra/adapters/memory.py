@@ -241,6 +241,8 @@ class MemoryMedia:
         self._asked("patch_session", session, if_match)
         if session not in self._sessions:
             raise MediaRefused("session_not_found")
+        if "a=ice-ufrag:" in fragment and not if_match:
+            raise MediaRefused("precondition_required")
         if if_match not in ("*", f"{session}-{self._etags[session]}"):
             raise MediaRefused("precondition_failed")
         if "a=ice-ufrag:" not in fragment:

@@ -10,7 +10,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -120,6 +120,8 @@ class Surround:
             await self._app(scope, receive, counted)
         except Problem as refused:
             await (await on_problem(request, refused))(scope, receive, counted)
+        except ClientDisconnect:
+            return  # It went away in the middle of its own request: nobody is left to answer.
         except Exception:
             log.exception("a request failed: %s %s", scope["method"], route_of(scope))
             if not status:

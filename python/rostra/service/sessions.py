@@ -176,8 +176,9 @@ class SessionService:
             raise
         for old in answer.replaced:
             self._forget(old)
-        known = MediaSession(session, space.id, owner, feed, connected=False)
-        self._opened.setdefault(session, known)
+        # Its end may have been told before this answer was read: only what the media core still holds is kept.
+        if session in self._media.sessions():
+            self._opened.setdefault(session, MediaSession(session, space.id, owner, feed, connected=False))
         return Opened(session, replace(answer, replaced=()))
 
     def _forget(self, session: SessionId) -> None:
