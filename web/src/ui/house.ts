@@ -27,6 +27,7 @@ interface Look {
   top: number;
 }
 
+const APART = 28;
 const NICE = [1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90];
 
 /** The least round number of people per dot for which `people` fit into `places`. */
@@ -68,12 +69,12 @@ export function swell(spots: Spot[], rows: Row[], lit: number): string[] {
   return rows.map((row, n) => path(near, n, row.r));
 }
 
-/** `count` places spread over the hall, the same ones each time. */
-export function spread(spots: Spot[], count: number): Spot[] {
+/** `count` places spread over the hall, the same ones each time, none too near another or one of `taken`. */
+export function spread(spots: Spot[], count: number, taken: Spot[] = []): Spot[] {
   const out: Spot[] = [];
-  for (let n = 0; n < Math.min(count, spots.length); n++) {
+  for (let n = 0; n < spots.length && out.length < count; n++) {
     const spot = spots[(n * 37 + 11) % spots.length];
-    if (spot && !out.includes(spot)) out.push(spot);
+    if (spot && [...out, ...taken].every((other) => Math.hypot(other.x - spot.x, other.y - spot.y) > APART)) out.push(spot);
   }
   return out;
 }
