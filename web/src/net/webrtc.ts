@@ -149,6 +149,7 @@ export class MediaSession {
         return;
       } catch (error) {
         if (this.#isOver()) return;
+        if (error instanceof Gone) this.#location = "";
         if (error instanceof Gone && this.#isTaken()) {
           throw new ApiError("session_not_found", 404, "Another device of yours has taken this over.");
         }
@@ -164,7 +165,7 @@ export class MediaSession {
     const fragment = restartFragment(pc.localDescription?.sdp ?? "");
     const response = await this.#send(this.#location, "PATCH", "application/trickle-ice-sdpfrag", fragment, { "If-Match": this.#etag });
     const answer = answerWith(before, await response.text());
-    if (!answer) throw new Gone("no credentials in the answer to a restart");
+    if (!answer) throw new Error("no credentials in the answer to a restart");
     this.#etag = response.headers.get("ETag") ?? "";
     await pc.setRemoteDescription({ type: "answer", sdp: answer });
     await this.#connected(pc, RESTART_MS);

@@ -54,7 +54,7 @@ export class Sound {
   stop(): void {
     this.#want = false;
     this.#end();
-    this.state = "idle";
+    this.state = "paused";
   }
 
   /** Another window listens now. */

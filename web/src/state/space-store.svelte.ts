@@ -235,7 +235,7 @@ export class SpaceStore extends SpaceCommands implements SpaceView {
 
   async setMic(on: boolean): Promise<Result> {
     // Nobody should talk to people they do not hear.
-    if (on && this.audio === "idle" && this.mySeat) this.#sound.listen();
+    if (on && !this.#sound.isWanted && this.mySeat) this.#sound.listen();
     return this.#voice.set(on);
   }
 
@@ -321,7 +321,7 @@ export class SpaceStore extends SpaceCommands implements SpaceView {
     return $effect.root(() => {
       const title = $derived(this.snapshot?.title ?? "");
       const host = $derived(this.snapshot?.host.name ?? "");
-      const isHeard = $derived(this.audio !== "idle" && this.audio !== "elsewhere");
+      const isHeard = $derived(this.audio !== "idle" && this.audio !== "elsewhere" && this.audio !== "failed");
       $effect(() => (isHeard ? showOnSystem(title, host, controls) : clearSystem()));
       $effect(() => tellSystem(this.audio === "playing", this.mic === "on"));
     });

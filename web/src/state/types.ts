@@ -22,6 +22,7 @@ export type Connection = "loading" | "live" | "reconnecting" | "ended" | "remove
 /**
  * What is heard.
  * - idle: nobody asked to listen
+ * - paused: the person stopped it, here or on the lock screen; `listen()` goes on
  * - joining: asked, first sound not here yet
  * - playing
  * - blocked: the browser wants a tap first: show "Tap to hear", which calls `tapToHear()`
@@ -30,7 +31,7 @@ export type Connection = "loading" | "live" | "reconnecting" | "ended" | "remove
  * - elsewhere: another window of this browser listens to the same Space now; `listen()` brings it back here
  * - failed: the browser or network cannot carry it; `listen()` tries again
  */
-export type AudioState = "idle" | "joining" | "playing" | "blocked" | "reconnecting" | "full" | "elsewhere" | "failed";
+export type AudioState = "idle" | "paused" | "joining" | "playing" | "blocked" | "reconnecting" | "full" | "elsewhere" | "failed";
 
 /**
  * One's own microphone.
