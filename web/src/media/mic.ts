@@ -103,11 +103,14 @@ class Meter {
   #context = new AudioContext({ latencyHint: "balanced" });
   #analyser = this.#context.createAnalyser();
   #samples: Float32Array<ArrayBuffer>;
+  // Kept, for Firefox collects a source that nobody holds, and then hears silence.
+  #source: MediaStreamAudioSourceNode;
 
   constructor(stream: MediaStream) {
     this.#analyser.fftSize = 4096;
     this.#samples = new Float32Array(this.#analyser.fftSize);
-    this.#context.createMediaStreamSource(stream).connect(this.#analyser);
+    this.#source = this.#context.createMediaStreamSource(stream);
+    this.#source.connect(this.#analyser);
     // Capturing counts as permission to run, but not in every browser at once.
     void this.#context.resume().catch(() => undefined);
   }
@@ -120,6 +123,7 @@ class Meter {
   }
 
   close(): void {
+    this.#source.disconnect();
     void this.#context.close();
   }
 }
