@@ -73,7 +73,7 @@ beforeEach(() => {
   };
   session = new MediaSession(
     { door: "/whep", sections: 1, onPhase: (phase) => phases.push(phase) },
-    { fetch: fetched, peer: () => new Peer() as unknown as RTCPeerConnection, random: () => 1 },
+    { fetch: fetched, connection: () => new Peer() as unknown as RTCPeerConnection, random: () => 1 },
   );
 });
 

@@ -27,7 +27,7 @@ export interface SessionOptions {
 
 export interface SessionTools {
   fetch: typeof fetch;
-  peer: () => RTCPeerConnection;
+  connection: () => RTCPeerConnection;
   random: () => number;
 }
 
@@ -39,7 +39,7 @@ const TAKEN_MS = 60_000;
 
 const TOOLS: SessionTools = {
   fetch: (...args) => fetch(...args),
-  peer: () => new RTCPeerConnection({ bundlePolicy: "max-bundle" }),
+  connection: () => new RTCPeerConnection({ bundlePolicy: "max-bundle" }),
   random: Math.random,
 };
 
@@ -117,7 +117,7 @@ export class MediaSession {
 
   async #post(): Promise<void> {
     this.#drop();
-    const pc = (this.#pc = this.tools.peer());
+    const pc = (this.#pc = this.tools.connection());
     const { sections, track } = this.options;
     if (sections === 0) pc.addTransceiver(track ?? "audio", { direction: "sendonly" });
     for (let at = 0; at < sections; at++) pc.addTransceiver("audio", { direction: "recvonly" });
