@@ -9,7 +9,10 @@ import pytest_asyncio
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from chromium import chromium  # noqa: E402
+from playwright.async_api import Browser, expect  # noqa: E402
 from server import Person, Server  # noqa: E402
+from sounds import voice, write_wav  # noqa: E402
 from wire import Weather, Wire  # noqa: E402
 
 
@@ -42,6 +45,20 @@ def server(tmp_path: Path) -> Iterator[Server]:
     running = Server(tmp_path / "data").start()
     yield running
     running.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def ann(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
+    """A Chromium whose microphone hears Ann."""
+    async with chromium(write_wav(tmp_path_factory.mktemp("ann") / "ann.wav", voice("ann"))) as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def ben(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
+    """A Chromium whose microphone hears Ben."""
+    async with chromium(write_wav(tmp_path_factory.mktemp("ben") / "ben.wav", voice("ben"))) as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -79,3 +96,6 @@ async def closing() -> AsyncIterator[list]:
     yield opened
     for each in reversed(opened):
         await (each.stop() if hasattr(each, "stop") else each.close())
+
+
+expect.set_options(timeout=15_000)

@@ -1,6 +1,8 @@
 """Firefox ESR, driven over its own Marionette protocol: a length, a colon and a JSON array over TCP."""
 
+import base64
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -10,6 +12,9 @@ import subprocess
 import time
 from pathlib import Path
 from typing import Any
+
+import av
+import numpy as np
 
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox") or ""
 PREFERENCES: dict[str, bool | int | str] = {
@@ -35,6 +40,36 @@ PREFERENCES: dict[str, bool | int | str] = {
     "services.settings.server": "http://127.0.0.1:9/",
     "toolkit.telemetry.reportingpolicy.firstRun": False,
 }
+
+
+RECORD = """
+const element = [...document.querySelectorAll("audio")].find((one) => !one.paused && !one.muted);
+if (!element) throw new Error("nothing plays");
+const recorder = new MediaRecorder(element.mozCaptureStream(), { mimeType: "audio/ogg; codecs=opus", audioBitsPerSecond: 128000 });
+const parts = [];
+recorder.ondataavailable = (event) => parts.push(event.data);
+const done = new Promise((resolve) => (recorder.onstop = resolve));
+recorder.start();
+await new Promise((resolve) => setTimeout(resolve, given[0]));
+recorder.stop();
+await done;
+const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+let text = "";
+for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+return btoa(text);
+"""
+MICROPHONE = """
+const bytes = Uint8Array.from(atob(given[0]), (letter) => letter.charCodeAt(0));
+const voice = new Audio(URL.createObjectURL(new Blob([bytes], { type: "audio/wav" })));
+voice.loop = true;
+await voice.play();
+const devices = navigator.mediaDevices;
+const real = devices.getUserMedia.bind(devices);
+devices.getUserMedia = async (wish) => {
+  (await real(wish)).getTracks().forEach((track) => track.stop());
+  return voice.mozCaptureStream();
+};
+"""
 
 
 class JavaScriptError(AssertionError):
@@ -65,7 +100,7 @@ class Firefox:
         try:
             self._connect()
             self._ask("WebDriver:NewSession", {"capabilities": {"alwaysMatch": {"pageLoadStrategy": "normal"}}})
-            self._ask("WebDriver:SetTimeouts", {"script": 8_000, "pageLoad": 30_000})
+            self._ask("WebDriver:SetTimeouts", {"script": 30_000, "pageLoad": 30_000})
         except BaseException:
             self.close()
             raise
@@ -97,14 +132,32 @@ class Firefox:
             raise JavaScriptError(result["error"])
         return json.loads(result["value"])
 
-    def click(self, selector: str, seconds: float = 10.0) -> None:
-        """Click the first element that matches a CSS selector, once there is one."""
-        self._ask("WebDriver:ElementClick", {"id": self.find(selector, seconds)})
+    def click(self, xpath: str, seconds: float = 15.0) -> None:
+        """Click the element that an XPath finds, once there is one."""
+        self._ask("WebDriver:ElementClick", {"id": self.find(xpath, seconds)})
 
-    def find(self, selector: str, seconds: float = 10.0) -> str:
+    def type(self, xpath: str, text: str) -> None:
+        """Type into a field."""
+        self._ask("WebDriver:ElementSendKeys", {"id": self.find(xpath), "text": text})
+
+    def find(self, xpath: str, seconds: float = 15.0) -> str:
+        """The element that an XPath finds, once there is one."""
         self._ask("WebDriver:SetTimeouts", {"implicit": int(seconds * 1000)})
-        found = self._ask("WebDriver:FindElement", {"using": "css selector", "value": selector})
+        found = self._ask("WebDriver:FindElement", {"using": "xpath", "value": xpath})
         return next(iter(found["value"].values()))
+
+    def listen(self, seconds: float) -> np.ndarray:
+        """The next ``seconds`` that the page's media element plays (float32, 48 kHz). Without a sound card Firefox has no running
+        AudioContext, so its own recorder taps the element and re-encodes."""
+        sound = base64.b64decode(self.run(RECORD, seconds * 1000))
+        with av.open(io.BytesIO(sound)) as recording:
+            resampler = av.AudioResampler(format="flt", layout="mono", rate=48_000)
+            pieces = [out.to_ndarray().reshape(-1) for frame in recording.decode(audio=0) for out in resampler.resample(frame)]
+        return np.concatenate(pieces)
+
+    def give_microphone(self, sound: Path) -> None:
+        """From now on the page's microphone hears a WAV file, over and over: Firefox's own fake microphone only beeps."""
+        self.run(MICROPHONE, base64.b64encode(sound.read_bytes()).decode())
 
     def _connect(self) -> None:
         deadline = time.monotonic() + 45

@@ -1,6 +1,7 @@
 """A real `rostra serve` on free ports with a fresh data folder, and a small caller for its doors."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
@@ -24,6 +26,23 @@ def free_port() -> int:
         tcp.bind(("127.0.0.1", 0))
         udp.bind(("127.0.0.1", tcp.getsockname()[1]))
         return tcp.getsockname()[1]
+
+
+@contextlib.contextmanager
+def private_address() -> Iterator[str]:
+    """An address of this machine that is not loopback (Firefox has no media on loopback); a dummy interface if there is none."""
+    shown = subprocess.run(["ip", "-json", "-4", "addr", "show", "up", "scope", "global"], check=True, capture_output=True, text=True)
+    found = [info["local"] for link in json.loads(shown.stdout or "[]") for info in link.get("addr_info", []) if info.get("family") == "inet"]
+    if found:
+        yield found[0]
+        return
+    for words in ("add rostra0 type dummy", "set rostra0 up"):
+        subprocess.run(["ip", "link", *words.split()], check=True)
+    try:
+        subprocess.run(["ip", "addr", "add", "10.213.77.1/24", "dev", "rostra0"], check=True)
+        yield "10.213.77.1"
+    finally:
+        subprocess.run(["ip", "link", "delete", "rostra0"], check=True)
 
 
 def only(text: str, prefix: str) -> str:
@@ -137,14 +156,23 @@ class Person:
     """A guest with a bearer token, and the doors as they use them."""
 
     def __init__(self, url: str, name: str) -> None:
-        self.http = httpx.Client(base_url=url, timeout=10)
-        answer = self.http.post("/api/v1/guests", json={"name": name})
+        with httpx.Client(base_url=url, timeout=10) as stranger:
+            answer = stranger.post("/api/v1/guests", json={"name": name})
         assert answer.status_code == 201, answer.text
-        self.account = answer.json()["account"]
-        self.id: str = self.account["id"]
-        self.token: str = answer.json()["token"]
-        self.http.cookies.clear()
-        self.http.headers["Authorization"] = f"Bearer {self.token}"
+        self._be(url, answer.json()["token"], answer.json()["account"])
+
+    @classmethod
+    def of_session(cls, url: str, token: str) -> "Person":
+        """Somebody who has signed in elsewhere."""
+        self = cls.__new__(cls)
+        answer = httpx.get(f"{url}/api/v1/me", headers={"Authorization": f"Bearer {token}"}, timeout=10)
+        assert answer.status_code == 200, answer.text
+        self._be(url, token, answer.json()["account"])
+        return self
+
+    def _be(self, url: str, token: str, account: dict) -> None:
+        self.token, self.account, self.id = token, account, str(account["id"])
+        self.http = httpx.Client(base_url=url, timeout=10, headers={"Authorization": f"Bearer {token}"})
 
     def open_space(self, title: str = "Who keeps the lights on?", **details: object) -> str:
         answer = self.http.post("/api/v1/spaces", json={"title": title, "open": True, **details})
