@@ -55,7 +55,6 @@ export const ICONS = {
   undo: "M8 5L4 9l4 4M4 9h10a5.500 5.500 0 0 1 0 11h-3",
   edit: "M4 20l1-4.500L16.500 4 20 7.500 8.500 19zM14 6.500l3.500 3.500",
   signal: "M4 18v2M9 14v6M14 10v10M19 5v15",
-  stop: "M6 6h12v12H6z",
   home: "M4 11l8-7 8 7v9.500h-5.500V15h-5v5.500H4z",
 } as const;
 

@@ -25,6 +25,8 @@ export const SEAT_ICON: Record<SeatState, IconName> = {
 
 export function seatState(space: SpaceView, seat: Seat): SeatState {
   if (seat.mute) return "muted";
+  // One's own seat shows what one's own microphone does here, whatever an earlier visit left in the log.
+  if (seat.csrc === space.mySeat?.csrc && space.mic !== "on") return space.mic === "reconnecting" ? "reconnecting" : "off";
   if (seat.mic === "off") return "off";
   if (space.isOffAir(seat)) return "reconnecting";
   return space.speaking.some((one) => one.seat.csrc === seat.csrc) ? "speaking" : "quiet";

@@ -24,7 +24,11 @@ export function span(seconds: number): string {
   return `${Math.round(minutes / 1440)} days`;
 }
 
-export const since = (at: string, now: number): string => span((now - Date.parse(at)) / 1000);
+/** How long ago: "just now", "14 min". */
+export function since(at: string, now: number): string {
+  const seconds = (now - Date.parse(at)) / 1000;
+  return seconds < 30 ? "just now" : span(seconds);
+}
 
 /** 'Ann', 'Ann and Bo', 'Ann, Bo and 5 more'. */
 export function names(all: string[], most = 2): string {

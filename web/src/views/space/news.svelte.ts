@@ -13,6 +13,7 @@ const KEPT = 60;
 // Told by a banner, a dialog or the picture itself; a note on top would say it twice.
 const SHOWN_ELSEWHERE: ReadonlySet<Notice["kind"]> = new Set([
   "muted",
+  "moved",
   "invited",
   "hand_declined",
   "warned",
