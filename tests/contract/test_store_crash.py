@@ -51,23 +51,23 @@ async def check(url: str, acknowledged: Acknowledged) -> None:
 
 async def test_a_killed_writer_loses_nothing_acknowledged(url: str) -> None:
     acknowledged: Acknowledged = defaultdict(int)
-    for lines in (1, 37, 150, 90, 211):
+    for lines in (1, 90, 211):
         writer = start(url)
         read(writer, acknowledged, lines)
         os.kill(writer.pid, signal.SIGKILL)
         finish(writer, acknowledged)
         await check(url, acknowledged)
-    assert sum(acknowledged.values()) > 400 and len(acknowledged) == 5
+    assert sum(acknowledged.values()) > 290 and len(acknowledged) == 5
 
 
 async def test_postgres_crashing_loses_nothing_acknowledged(postgres: PrivatePostgres) -> None:
     url = postgres.create_database("crashing")
     acknowledged: Acknowledged = defaultdict(int)
-    for lines in (50, 120, 77):
+    for lines in (50, 120):
         writer = start(url)
         read(writer, acknowledged, lines)
         postgres.stop_immediately()
         assert "Unavailable" in finish(writer, acknowledged), "the writer must hear that the database is gone"
         postgres.start()
         await check(url, acknowledged)
-    assert sum(acknowledged.values()) > 200
+    assert sum(acknowledged.values()) > 160

@@ -1,7 +1,7 @@
 """Scheduled, live, ended, canceled; details, pins and reactions."""
 
 import pytest
-from script import ANN, BEN, HOST, NOW, Script
+from space_script import ANN, BEN, HOST, NOW, Script
 
 from rostra.domain import commands as c
 from rostra.domain import events as e

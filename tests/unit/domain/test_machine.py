@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from script import ANN, BEN, CEM, HOST, Script
+from space_script import ANN, BEN, CEM, HOST, Script
 
 from rostra.domain import commands as c
 from rostra.domain import events as e

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from script import ANN, BEN, CEM, DAN, HOST, Script
+from space_script import ANN, BEN, CEM, DAN, HOST, Script
 
 from rostra.domain import commands as c
 from rostra.domain import events as e

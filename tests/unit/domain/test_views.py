@@ -3,7 +3,7 @@
 import json
 from datetime import timedelta
 
-from script import ANN, BEN, CEM, HOST, NOW, Script
+from space_script import ANN, BEN, CEM, HOST, NOW, Script
 
 from rostra.domain import commands as c
 from rostra.domain import events as e

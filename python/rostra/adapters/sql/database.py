@@ -35,16 +35,20 @@ class Database(Protocol):
         """``write`` for a single statement, which is a transaction by itself and needs fewer trips to a server."""
         ...
 
+    async def migrate(self, work: Work[None]) -> None:
+        """``write`` that takes as long as it takes, and as long as other processes need for theirs."""
+        ...
+
     async def close(self) -> None:
         """Finish what was begun and let go of every connection."""
         ...
 
 
 @asynccontextmanager
-async def translated() -> AsyncIterator[None]:
-    """Let no error of a driver out: a taken key is ``Conflict``, everything else ``Unavailable``."""
+async def translated(*, patient: bool = False) -> AsyncIterator[None]:
+    """Let no error of a driver out: a taken key is ``Conflict``, everything else ``Unavailable``, and so is silence unless ``patient``."""
     try:
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(None if patient else DEADLINE):
             yield
     except IntegrityError as error:
         raise Conflict(str(error.orig)) from error

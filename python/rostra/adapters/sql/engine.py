@@ -14,7 +14,7 @@ from rostra.adapters.sql.database import Database
 from rostra.adapters.sql.postgres import PostgresDatabase
 from rostra.adapters.sql.spaces import SqlSpaces
 from rostra.adapters.sql.sqlite import SqliteDatabase
-from rostra.ports import Clock
+from rostra.ports import Clock, Unavailable
 
 FILE = "rostra.sqlite"
 
@@ -40,10 +40,13 @@ async def open_store(url: str, *, data: Path, clock: Clock | None = None) -> Sto
     """The store at ``url`` (empty: a SQLite file in ``data``), its schema up to date.
 
     Raises ``ValueError`` for a URL that names neither SQLite nor PostgreSQL, ``Unavailable`` if the database does not answer."""
-    database = _database(url, data)
+    try:
+        database = _database(url, data)
+    except OSError as error:
+        raise Unavailable("store", f"{error.filename}: {error.strerror}") from error
     try:
         if not await database.read(migrate.is_current):
-            await database.write(migrate.upgrade)
+            await database.migrate(migrate.upgrade)
     except BaseException:
         await database.close()
         raise

@@ -21,6 +21,8 @@ def is_current(connection: Connection) -> bool:
 def upgrade(connection: Connection) -> None:
     """Migrate inside the connection's transaction; of several processes that start at once, one does it and the others wait."""
     if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
     if is_current(connection):
         return

@@ -22,7 +22,7 @@ class PostgresDatabase:
             pool_size=8,
             max_overflow=8,
             pool_timeout=3,
-            connect_args={"connect_timeout": 3, "options": _OPTIONS},
+            connect_args={"connect_timeout": 3, "tcp_user_timeout": 5000, "options": _OPTIONS},
         )
         self._alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self.engines: tuple[Engine, ...] = (self._engine.sync_engine,)
@@ -35,6 +35,10 @@ class PostgresDatabase:
 
     async def write_one(self, work: Work[T]) -> T:
         return await _twice(self._alone, work)
+
+    async def migrate(self, work: Work[None]) -> None:
+        async with translated(patient=True), self._engine.begin() as connection:
+            await connection.run_sync(work)
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -30,9 +30,10 @@ from rostra.adapters.sql.tables import Id, Instant, answers, events, spaces
 from rostra.domain.commands import Account
 from rostra.domain.events import Entry
 from rostra.domain.ids import AccountId, Seq, SpaceId
-from rostra.ports import Answer, Card, Clock, Conflict
+from rostra.ports import Answer, Card, Clock, Conflict, Unavailable
 
 _COUNTED = {"preserve_rowcount": True}  # how many rows an INSERT made is dropped unless asked for
+LONGEST = 2000  # no text of a card is longer, and SQLite takes no pattern beyond 50,000
 KEPT = timedelta(hours=24)
 """How long an idempotency answer is given again."""
 
@@ -63,7 +64,7 @@ class SqlSpaces:
             .order_by(events.c.seq)
             .limit(limit)
         )
-        return [Entry(row.seq, row.at, row.actor, decode_event(row.type, row.data)) for row in await rows_of(self._database, query, space)]
+        return [_entry_of_row(row) for row in await rows_of(self._database, query, space)]
 
     async def answers(self, space: SpaceId) -> list[Answer]:
         since = self._clock.now() - KEPT
@@ -83,11 +84,14 @@ class SqlSpaces:
 
     async def cards(self, state: str | None, query: str, cursor: str | None, limit: int) -> tuple[list[Card], str | None]:
         place = None if cursor is None else listing.read_cursor(state, cursor)
+        wanted = listing.words(query)
+        if any(len(word) > LONGEST for word in wanted):
+            return [], None
         key = spaces.c.created_at if state is None else spaces.c.sort_key
         chosen = select(spaces).where(spaces.c.visibility == "public")
         if state is not None:
             chosen = chosen.where(spaces.c.state == state)
-        for word in listing.words(query):
+        for word in wanted:
             chosen = chosen.where(spaces.c.search.contains(word, autoescape=True))
         if place is not None:
             here, there = tuple_(key, spaces.c.id), tuple_(literal(place.key, BigInteger), literal(place.id, Id))
@@ -151,6 +155,14 @@ def _insert_answer(connection: Connection, space: SpaceId, after: Seq, answer: A
     done = connection.execute(insertion.execution_options(**_COUNTED))
     if done.rowcount != 1:
         raise Conflict(f"the log of {space} is not at {after}")
+
+
+def _entry_of_row(row: Row[Any]) -> Entry:
+    try:
+        return Entry(row.seq, row.at, row.actor, decode_event(row.type, row.data))
+    except (KeyError, msgspec.MsgspecError) as error:
+        # Written by a newer version, before someone went back to this one.
+        raise Unavailable("store", f"entry {row.seq} is a {row.type} that this version does not know") from error
 
 
 def _row_of_card(card: Card) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from rostra.adapters.sql.database import T, Work, translated
 from rostra.ports import Conflict
 
 BUSY_MS = 3000
+MIGRATION_MS = 600_000
 READERS = 3
 MAX_BATCH = 64
 # WAL with synchronous=FULL syncs the log at every commit: acknowledged means durable (sqlite.org/pragma.html#pragma_synchronous).
@@ -61,6 +63,18 @@ class SqliteDatabase:
 
     async def write_one(self, work: Work[T]) -> T:
         return await self.write(work)
+
+    async def migrate(self, work: Work[None]) -> None:
+        def run() -> None:
+            with closing(self._writer.raw_connection()) as connection:  # The writer's only one, so the next call has it too.
+                connection.cursor().execute(f"PRAGMA busy_timeout={MIGRATION_MS}")
+            try:
+                self._commit([work])
+            finally:
+                self._writer.dispose()
+
+        async with translated(patient=True):
+            await asyncio.get_running_loop().run_in_executor(self._writing, run)
 
     async def close(self) -> None:
         if self._drain is not None:
