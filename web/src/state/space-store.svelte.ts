@@ -6,6 +6,7 @@ import { onWake, type Wake } from "../net/backoff";
 import { isPassing } from "../net/http";
 import { BEFORE_LIVE } from "../protocol/generated";
 import type { Account, Command, CommandType, Hand, LogEvent, Role, Seat, Snapshot } from "../protocol/generated";
+import { Air } from "./air.svelte";
 import { Meter } from "./meter.svelte";
 import { noticeOf } from "./notices";
 import { asApiError, session } from "./session.svelte";
@@ -29,6 +30,7 @@ export class SpaceStore extends SpaceCommands implements SpaceView {
   readonly #voice: Voice;
   readonly #meter: Meter;
   readonly #tabs: Tabs;
+  readonly #air = new Air();
   readonly #listeners = new Set<(notice: Notice) => void>();
   readonly #stops: (() => void)[] = [];
   #burst = 0;
@@ -85,6 +87,7 @@ export class SpaceStore extends SpaceCommands implements SpaceView {
     this.#leave();
     this.#truth.close();
     this.#meter.stop();
+    this.#air.close();
     this.#tabs.close();
     this.#listeners.clear();
     for (const stop of this.#stops) stop();
@@ -197,7 +200,7 @@ export class SpaceStore extends SpaceCommands implements SpaceView {
   }
 
   isOffAir(seat: Seat): boolean {
-    return seat.mic === "on" && !this.snapshot?.on_air.includes(seat.account.id);
+    return this.#air.isOff(seat.account.id);
   }
 
   onNotice(listener: (notice: Notice) => void): () => void {
@@ -306,6 +309,7 @@ export class SpaceStore extends SpaceCommands implements SpaceView {
     if (account?.id !== session.account?.id) session.set(account);
     const seat = this.mySeat;
     const isLive = snapshot.state === "live" && !removed;
+    this.#air.follow(snapshot);
     this.#sound.follow(seat ? "stage" : "programme");
     this.#sound.setLive(isLive);
     this.#voice.follow(isLive ? seat : null, snapshot.on_air.includes(account?.id ?? ""), snapshot.seq);

@@ -119,7 +119,7 @@ export interface SpaceView {
   readonly speaking: readonly Listed[];
   /** Who is or was last speaking: the hero while nobody is. */
   readonly lastSpeaker: Seat | null;
-  /** Seats whose mic is on but whose connection is lost: drawn dashed, "Reconnecting". */
+  /** Whether this seat's mic is on but its connection has been lost for a while: drawn dashed, "Reconnecting". */
   isOffAir(seat: Seat): boolean;
 
   readonly hands: readonly Hand[];
