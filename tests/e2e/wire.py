@@ -1,5 +1,6 @@
 """One path between a client and the media port: every packet noted with the kernel's time of arrival, and spoiled if a test asks for it."""
 
+import contextlib
 import heapq
 import random
 import re
@@ -59,6 +60,8 @@ class Wire:
     """RTP from the server, in order of arrival."""
     up: list[Packet] = field(default_factory=list)
     """RTP from the client."""
+    sent: list[bytes] = field(default_factory=list)
+    """The client's last datagrams of any kind, as they went up."""
     lost: int = 0
     is_obstinate: bool = False
     """Keep the server's goodbyes (DTLS alerts) from the client, which then goes on sending as if nothing had been decided."""
@@ -79,6 +82,11 @@ class Wire:
         sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         sock.connect((host, port))
         return sock
+
+    def inject(self, data: bytes) -> None:
+        """Send a datagram to the media port from the client's own address, as the server sees it."""
+        with contextlib.suppress(OSError):
+            self._server.send(data)
 
     def close(self) -> None:
         if not hasattr(self, "_thread"):
@@ -120,6 +128,7 @@ class Wire:
                 return
             if not down:
                 self._reached = sender
+                self.sent = [*self.sent[-99:], data]
             packet = rtp(data, _stamp(ancillary))
             if packet:
                 (self.down if down else self.up).append(packet)
@@ -135,13 +144,11 @@ class Wire:
                 heapq.heappush(self._later, (time.monotonic() + pause, len(self.up) + len(self.down) + self.lost, down, data))
 
     def _pass(self, data: bytes, *, down: bool) -> None:
-        try:
+        with contextlib.suppress(OSError):  # The other side is away for the moment; UDP forgets.
             if not down:
                 self._server.send(data)
             elif self._reached:
                 self._client.sendto(data, self._reached)
-        except OSError:
-            pass  # The other side is away for the moment; UDP forgets.
 
 
 def _stamped(family: int) -> socket.socket:
