@@ -3,6 +3,7 @@ import type { Aggregate, LogEvent } from "../protocol/generated";
 import { spacePath } from "./api";
 import { backoff } from "./backoff";
 import { ApiError, isPassing, refusal } from "./http";
+import { identified } from "./identity";
 import { FrameParser, type Frame } from "./sse";
 
 /** The server beats every 15 s; this long without a byte, the line is dead. */
@@ -92,12 +93,11 @@ export class EventFeed {
 
   /** Reads until the stream ends. Throws ApiError, or whatever broke the line. */
   async #read(attempt: AbortController): Promise<void> {
-    const response = await this.tools.fetch(`${spacePath(this.space)}/events`, {
+    const response = await this.tools.fetch(`${spacePath(this.space)}/events`, identified({
       headers: { Accept: "text/event-stream", "Last-Event-ID": String(this.#cursor) },
       cache: "no-store",
-      credentials: "same-origin",
       signal: attempt.signal,
-    });
+    }));
     if (response.status === 204) {
       this.#end(null);
       return;

@@ -1,5 +1,6 @@
 // HTTP with typed answers: a refusal is an ApiError made from problem+json (RFC 9457), never a bare status.
 import type { ErrorCode } from "../protocol/generated";
+import { identified } from "./identity";
 
 /** A refusal or failure. `code` "offline": the server was not reached, nothing is known to have happened. */
 export class ApiError extends Error {
@@ -20,7 +21,7 @@ export class ApiError extends Error {
 export async function send(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(path, { credentials: "same-origin", cache: "no-store", ...init });
+    response = await fetch(path, identified({ cache: "no-store", ...init }));
   } catch (cause) {
     if (init.signal?.aborted) throw cause;
     throw new ApiError("offline", 0, "The server cannot be reached.");

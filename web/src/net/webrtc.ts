@@ -1,6 +1,7 @@
 // One live media connection through a WHIP or WHEP door (RFC 9725), kept up by itself: ICE restart by PATCH first, a new POST after.
 import { backoff, type Wake } from "./backoff";
 import { ApiError, isPassing, refusal } from "./http";
+import { identified } from "./identity";
 import { answerWith, restartFragment } from "./sdp";
 
 /**
@@ -176,7 +177,7 @@ export class MediaSession {
     let response: Response;
     const limit = AbortSignal.timeout(CONNECT_MS);
     try {
-      response = await this.tools.fetch(path, { method, body, headers: { "Content-Type": type, ...headers }, credentials: "same-origin", signal: limit });
+      response = await this.tools.fetch(path, identified({ method, body, headers: { "Content-Type": type, ...headers }, signal: limit }));
     } catch {
       throw new ApiError("offline", 0, "The server cannot be reached.");
     }
@@ -259,7 +260,7 @@ export class MediaSession {
 
   async #delete(location: string): Promise<void> {
     try {
-      await this.tools.fetch(location, { method: "DELETE", keepalive: true, credentials: "same-origin" });
+      await this.tools.fetch(location, identified({ method: "DELETE", keepalive: true }));
     } catch {
       // The page or the network is going: the server finds out by itself.
     }

@@ -1,6 +1,7 @@
 // Who the viewer is: nobody, or an account whose session lives in a cookie that scripts cannot read.
 import * as api from "../net/api";
 import { ApiError } from "../net/http";
+import { becomeOwnPerson, isOwnPerson, keepToken } from "../net/identity";
 import type { Account } from "../protocol/generated";
 import type { Result } from "./types";
 
@@ -19,7 +20,10 @@ class Session {
       try {
         this.set((await api.me()).account);
       } catch (error) {
-        if (error instanceof ApiError && error.status === 401) this.set(null);
+        if (error instanceof ApiError && error.status === 401) {
+          keepToken(null);
+          this.set(null);
+        }
       }
     }
     this.loaded = true;
@@ -28,11 +32,19 @@ class Session {
   /** Take a guest name. */
   async takeName(name: string): Promise<Result> {
     try {
-      this.set((await api.createGuest(name)).account);
+      const made = await api.createGuest(name);
+      keepToken(made.token);
+      this.set(made.account);
       return { ok: true };
     } catch (error) {
       return { ok: false, error: asApiError(error) };
     }
+  }
+
+  /** Be someone else in this window alone; the browser's other windows stay who they are. The page begins anew. */
+  becomeSomeoneElse(): void {
+    becomeOwnPerson();
+    location.reload();
   }
 
   async signOut(): Promise<Result> {
@@ -41,6 +53,7 @@ class Session {
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 401)) return { ok: false, error: asApiError(error) };
     }
+    keepToken(null);
     this.set(null);
     return { ok: true };
   }
@@ -50,8 +63,9 @@ class Session {
     this.account = account;
     this.loaded = true;
     try {
-      if (account) localStorage.setItem(KEPT, JSON.stringify(account));
-      else localStorage.removeItem(KEPT);
+      const store = isOwnPerson() ? sessionStorage : localStorage;
+      if (account) store.setItem(KEPT, JSON.stringify(account));
+      else store.removeItem(KEPT);
     } catch {
       // Storage may be refused; the next visit then starts as nobody and learns better from a snapshot.
     }
@@ -60,7 +74,7 @@ class Session {
 
 function recalled(): Account | null {
   try {
-    return JSON.parse(localStorage.getItem(KEPT) ?? "null") as Account | null;
+    return JSON.parse((isOwnPerson() ? sessionStorage : localStorage).getItem(KEPT) ?? "null") as Account | null;
   } catch {
     return null;
   }

@@ -4,6 +4,7 @@ import { clearSystem, showOnSystem, tellSystem } from "../media/media-session";
 import * as api from "../net/api";
 import { onWake, type Wake } from "../net/backoff";
 import { isPassing } from "../net/http";
+import { isOwnPerson } from "../net/identity";
 import { BEFORE_LIVE } from "../protocol/generated";
 import type { Account, Command, CommandType, Hand, LogEvent, Role, Seat, Snapshot } from "../protocol/generated";
 import { Air } from "./air.svelte";
@@ -25,6 +26,7 @@ const TRIES = 3;
 export class SpaceStore extends SpaceCommands implements SpaceView {
   bursts: readonly Burst[] = $state.raw([]);
   quality: { rtt: number | null; loss: number | null } = $state.raw({ rtt: null, loss: null });
+  inAnotherWindow = $state(false);
   readonly #truth: Truth;
   readonly #sound: Sound;
   readonly #voice: Voice;
@@ -38,7 +40,9 @@ export class SpaceStore extends SpaceCommands implements SpaceView {
 
   constructor(readonly id: string) {
     super();
-    this.#tabs = new Tabs(id, () => this.#elsewhere());
+    // A window that is someone else shares nothing with the browser's others.
+    const others = isOwnPerson() ? `${id}.${Math.random()}` : id;
+    this.#tabs = new Tabs(others, { claimed: () => this.#elsewhere(), met: () => (this.inAnotherWindow = true) });
     this.#truth = new Truth(id, {
       event: (before, event, after) => this.#happened(before, event, after),
       changed: (snapshot) => this.#settle(snapshot),

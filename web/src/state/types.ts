@@ -98,6 +98,8 @@ export interface SpaceView {
   /** Whether the viewer outranks this account, and so may mute, move, remove or ban it. */
   canModerate(account: string): boolean;
 
+  /** Another window of this browser, and so the same person, is in this Space. */
+  readonly inAnotherWindow: boolean;
   readonly audio: AudioState;
   /** When `audio` is full or failed: when it is tried again (performance clock, ms), or null. */
   readonly audioRetryAt: number | null;
