@@ -1,4 +1,6 @@
-"""Brings a database to the schema this version needs. Migrations only add, so an older version still runs on a newer schema."""
+"""Brings a database to the schema this version needs. Migrations only add, so an older version still runs on a newer schema.
+
+A new one is a file ``migrations/versions/NNNN_what.py`` beside the change of ``tables.py``; a test holds the two to each other."""
 
 from pathlib import Path
 
