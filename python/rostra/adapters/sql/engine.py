@@ -11,7 +11,6 @@ from rostra.adapters.clock import SystemClock
 from rostra.adapters.sql import migrate
 from rostra.adapters.sql.accounts import SqlAccounts
 from rostra.adapters.sql.database import Database
-from rostra.adapters.sql.postgres import PostgresDatabase
 from rostra.adapters.sql.spaces import SqlSpaces
 from rostra.adapters.sql.sqlite import SqliteDatabase
 from rostra.ports import Clock, Unavailable
@@ -63,6 +62,9 @@ def _database(url: str, data: Path) -> Database:
         raise ValueError("the database URL cannot be read") from error
     kind = parsed.get_backend_name()
     if kind == "postgresql" and parsed.drivername in ("postgresql", "postgresql+psycopg"):
+        # Imported only where it is used: it takes a quarter of an api's start.
+        from rostra.adapters.sql.postgres import PostgresDatabase
+
         return PostgresDatabase(parsed)
     if kind == "sqlite" and parsed.database and ":memory:" not in parsed.database and not parsed.query:
         return SqliteDatabase(Path(parsed.database))
