@@ -10,9 +10,9 @@ check() { # NAME COMMAND...
 }
 bin=.venv/bin
 
-check "Python: lint" $bin/ruff check --quiet .
-check "Python: format" $bin/ruff format --check --quiet .
-check "Python: types" $bin/pyrefly check --summary none
+check "Python: lint" $bin/ruff check --quiet --output-format=concise .
+check "Python: format" $bin/ruff format --check --quiet --output-format=concise .
+check "Python: types" $bin/pyrefly check --summary=none
 check "Rust: format" cargo fmt --all --check
 check "Rust: lint and types" scripts/cargo.sh clippy --locked --quiet --workspace --all-targets -- -D warnings
 check "web: types and accessibility" scripts/npm.sh run --silent check
