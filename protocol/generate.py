@@ -55,7 +55,9 @@ def rust_module(schema: dict) -> str:
             out += rust_struct(name, spec)
         variants = "".join(f"    {name}({name}),\n" for name in schema[side])
         doc = "What the api tells the media core." if side == "to_media" else "What the media core tells the api."
-        out += f'/// {doc}\n#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]\n#[serde(tag = "type", rename_all = "snake_case")]\n#[allow(missing_docs)]\npub enum {title} {{\n{variants}}}\n\n'
+        out += f"/// {doc}\n#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]\n"
+        out += '#[serde(tag = "type", rename_all = "snake_case")]\n#[allow(missing_docs)]\n'
+        out += f"pub enum {title} {{\n{variants}}}\n\n"
     return out.rstrip("\n") + "\n"
 
 

@@ -196,7 +196,8 @@ class Counts:
 
 @dataclass(eq=False)
 class MediaRefused(Exception):
-    """The media core will not: ``bad_sdp``, ``overloaded``, ``session_not_found``, ``stale`` (a later deny is in force), ``precondition_failed``."""
+    """The media core will not: ``bad_sdp``, ``overloaded``, ``session_not_found``, ``stale`` (a later deny is in force),
+    ``precondition_failed``."""
 
     code: str
     detail: str = ""

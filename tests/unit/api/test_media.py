@@ -5,6 +5,8 @@ import asyncio
 import pytest
 from world import OFFER, SDP, Person, World
 
+from rostra.domain.ids import SessionId
+
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
 
 
@@ -157,7 +159,7 @@ async def test_a_core_that_is_away_is_said_and_made_up_for(world: World, host: P
 async def test_listeners_are_counted_by_live_sessions(world: World, host: Person) -> None:
     space = await host.space()
     answer = await world.http().post(f"/api/v1/spaces/{space}/whep", content=OFFER, headers=SDP)
-    session = answer.headers["location"].rpartition("/")[2]
+    session = SessionId(answer.headers["location"].rpartition("/")[2])
     assert (await host.get(f"/spaces/{space}")).json()["listener_count"] == 0
     world.media.connect(session)
     await settled(world)
