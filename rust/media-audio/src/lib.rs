@@ -5,6 +5,7 @@ pub mod level;
 pub mod limiter;
 pub mod opus;
 mod programme;
+mod transit;
 mod voice;
 
 pub use jitter::{Jitter, Packet, Pushed};

@@ -35,6 +35,13 @@ pub fn duration(packet: &[u8]) -> Result<usize, OpusError> {
     usize::try_from(samples).ok().filter(|samples| (1..=MAX_SAMPLES).contains(samples)).ok_or(OpusError::Packet)
 }
 
+/// Whether a packet carries the one before it as in-band FEC (LBRR).
+pub fn has_fec(packet: &[u8]) -> bool {
+    let Ok(len) = i32::try_from(packet.len()) else { return false };
+    // SAFETY: the pointer and length are of one live slice; libopus refuses an empty one.
+    len > 0 && unsafe { sys::opus_packet_has_lbrr(packet.as_ptr(), len) } == 1
+}
+
 /// A mono decoder at 48 kHz.
 pub struct Decoder(NonNull<sys::OpusDecoder>);
 

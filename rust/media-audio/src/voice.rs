@@ -7,10 +7,20 @@ use crate::{FRAME, SILENT, Samples};
 
 /// Samples of a fade: 5 ms.
 const FADE: usize = 240;
+/// What an encoder keeps of the sound before a frame, 10 ms to be safe (RFC 7845 §4.2 calls it pre-skip).
+const LOOK_AHEAD: i64 = 480;
+/// How long after a grant began packets captured before it may still arrive: 1 s.
+const RECKONING: i64 = 48_000;
 /// Frames concealed before a gap becomes silence.
 const MAX_CONCEALED: u32 = 6;
 /// A frame at or below this level (−dBov) may be dropped unheard.
 const QUIET: u8 = 50;
+
+/// The noise of an open microphone is not mixed: the gate opens at the first level (−dBov) and closes after so many ticks below
+/// the second.
+const GATE_OPENS: u8 = 62;
+const GATE_CLOSES: u8 = 66;
+const GATE_HOLD: u32 = 25;
 
 /// What one tick of a speaker sounds like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,11 +57,17 @@ pub struct Voice {
     pcm: [f32; FRAME],
     open: bool,
     sounding: bool,
+    /// Ticks until the noise gate closes; 0 while it is closed.
+    gate_left: u32,
     concealed_run: u32,
     heard: Heard,
-    /// The newest timestamp refused while closed, and when it arrived (rule 12).
-    refused: Option<(u64, Samples)>,
+    /// What was captured before this timestamp was captured before the grant (rule 12).
     earliest: u64,
+    /// When the grant began and how long packets travel, while the former is being reckoned from arrivals.
+    opened: Option<(Samples, i64)>,
+    /// Samples of the last packet.
+    frame: i64,
+    stale: bool,
     stats: VoiceStats,
 }
 
@@ -67,43 +83,69 @@ impl Voice {
             pcm: [0.0; FRAME],
             open: false,
             sounding: false,
+            gate_left: 0,
             concealed_run: 0,
             heard: Heard { level: SILENT, active: false },
-            refused: None,
             earliest: 0,
+            opened: None,
+            frame: FRAME as i64,
+            stale: false,
             stats: VoiceStats::default(),
         })
     }
 
-    /// Takes a packet. While closed nothing is kept but how far the sender's clock has come.
+    /// Takes a packet, if the grant covers it.
     pub fn push(&mut self, arrival: Samples, packet: Packet<'_>) -> Pushed {
-        if !self.open {
-            let newest = self.refused.is_none_or(|(timestamp, _)| packet.timestamp > timestamp);
-            if newest {
-                self.refused = Some((packet.timestamp, arrival));
-            }
-            return Pushed::Refused;
+        let samples = opus::duration(packet.payload);
+        if let Ok(samples) = samples
+            && (!self.open || packet.timestamp < self.earliest)
+        {
+            self.refuse(arrival, packet.timestamp, samples);
         }
-        if packet.timestamp < self.earliest || opus::duration(packet.payload).is_err() {
+        if samples.is_err() || !self.open || packet.timestamp < self.earliest {
             return Pushed::Refused;
         }
         let pushed = self.jitter.push(arrival, packet);
+        self.reckon(arrival);
         match pushed {
+            Pushed::Queued if packet.redundant => self.stats.recovered += 1,
             Pushed::Queued => self.stats.received += 1,
             Pushed::Late if !packet.redundant => self.stats.late += 1,
             _ => {}
         }
-        self.stats.recovered += u64::from(pushed == Pushed::Queued && packet.redundant);
         pushed
     }
 
-    /// The grant began at `since`: nothing captured before surfaces, even if it arrives later.
-    pub fn open(&mut self, since: Samples) {
+    /// A packet of `samples` that is not kept still tells how far the sender's clock has come.
+    pub fn refuse(&mut self, arrival: Samples, timestamp: u64, samples: usize) {
+        self.jitter.refuse(arrival, timestamp);
+        self.frame = samples as i64;
+    }
+
+    /// Whether this packet is there, or its turn is over.
+    pub fn has(&self, sequence: u64) -> bool {
+        self.jitter.has_had(sequence)
+    }
+
+    /// The grant began at `since`: nothing captured before surfaces, even if it arrives later. Capture is reckoned back from the
+    /// fastest packet of the last seconds: its frame was complete when it left, `way` samples before it arrived.
+    pub fn open(&mut self, since: Samples, way: u64) {
         if self.open {
             return;
         }
-        self.open = true;
-        self.earliest = self.refused.take().map_or(0, |(timestamp, arrival)| timestamp + since.since(arrival).max(0) as u64);
+        (self.open, self.earliest) = (true, 0);
+        self.opened = Some((since, way as i64));
+        self.reckon(since);
+    }
+
+    /// Reckons anew what is too old, for a while: the fastest packet may yet come.
+    fn reckon(&mut self, now: Samples) {
+        let Some((since, way)) = self.opened.filter(|(since, _)| now.since(*since) < RECKONING) else {
+            self.opened = None;
+            return;
+        };
+        let latest = |fastest| (since.0 as i64).wrapping_sub(fastest) + self.frame + LOOK_AHEAD + way;
+        self.earliest = self.earliest.max(self.jitter.fastest().map_or(0, |fastest| latest(fastest).max(0) as u64));
     }
 
     /// The grant ended: what is buffered is forgotten, and the next tick fades to silence.
@@ -111,7 +153,7 @@ impl Voice {
         self.open = false;
         self.jitter.clear();
         self.unplayed = (0, 0);
-        self.refused = None;
+        self.stale = true;
     }
 
     /// Plays 20 ms. Call exactly once per frame of the media clock.
@@ -152,18 +194,27 @@ impl Voice {
         let quiet = if self.heard.level >= QUIET { Quiet::Yes } else { Quiet::No };
         let out = &mut self.decoded[..];
         let (made, concealed) = match self.jitter.pull(now, quiet) {
-            Pull::Packet(payload) => (self.decoder.decode(payload, out), false),
+            // The gate has looked at its age already; meanwhile a faster packet may have taught us better.
+            Pull::Packet { payload, timestamp } if timestamp < self.earliest => {
+                let stale = opus::duration(payload).unwrap_or(FRAME);
+                self.jitter.played(stale);
+                self.decoder.reset();
+                self.unplayed = (0, 0);
+                return true;
+            }
+            Pull::Packet { payload, .. } => (self.decoder.decode(payload, out), false),
             Pull::Skip(payload) => {
                 let skipped = self.decoder.decode(payload, out).unwrap_or(FRAME);
                 self.jitter.played(skipped);
                 self.unplayed = (0, 0);
                 return true;
             }
-            Pull::Lost(Some(next)) => {
-                self.stats.recovered += 1;
-                (self.decoder.recover(next, &mut out[..FRAME]), true)
+            Pull::Lost { next: Some(next), samples } => {
+                let recovered = opus::has_fec(next);
+                self.stats.recovered += u64::from(recovered);
+                (self.decoder.recover(next, &mut out[..samples]), !recovered)
             }
-            Pull::Lost(None) => (self.decoder.conceal(&mut out[..FRAME]), true),
+            Pull::Lost { next: None, samples } => (self.decoder.conceal(&mut out[..samples]), true),
             Pull::Underrun if self.concealed_run < MAX_CONCEALED => {
                 self.concealed_run += 1;
                 let made = self.decoder.conceal(&mut out[..FRAME]).unwrap_or(0);
@@ -184,6 +235,22 @@ impl Voice {
         made > 0
     }
 
+    /// Opens and closes the noise gate, with fades; returns whether this tick is to be heard.
+    fn gate(&mut self, level: u8) -> bool {
+        let was = self.gate_left > 0;
+        if level <= GATE_OPENS || was && level <= GATE_CLOSES {
+            self.gate_left = GATE_HOLD;
+        } else {
+            self.gate_left = self.gate_left.saturating_sub(1);
+        }
+        match (was, self.gate_left > 0) {
+            (false, true) => fade(&mut self.pcm[..FADE], Fade::In),
+            (true, false) => fade(&mut self.pcm[..], Fade::Out),
+            _ => {}
+        }
+        was || self.gate_left > 0
+    }
+
     /// Fades at the edges of sound, measures and levels. `filled` samples of this tick were decoded.
     fn finish(&mut self, filled: usize) {
         if filled < FRAME {
@@ -197,7 +264,7 @@ impl Voice {
                 fade(&mut self.pcm[from..filled], Fade::Out);
                 self.pcm[filled..].fill(0.0);
             }
-            if !self.open {
+            if std::mem::take(&mut self.stale) {
                 self.decoder.reset();
             }
         } else if !self.sounding {
@@ -210,8 +277,9 @@ impl Voice {
             return;
         }
         let level = dbov(&self.pcm);
+        let active = self.gate(level);
         self.leveller.apply(&mut self.pcm);
-        self.heard = Heard { level, active: level < SILENT };
+        self.heard = Heard { level, active };
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writing SDP answers and restart fragments from a template (RFC 9725 §4.2, WHEP, RFC 8839, RFC 8445 §2.5 for ICE-lite).
 
 use std::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::sdp::{Offer, Section};
 use crate::session::Feed;
@@ -62,8 +62,9 @@ fn media(out: &mut String, section: &Section, feed: Feed) {
     if let Some(mid) = &section.mid {
         let _ = write!(out, "a=mid:{mid}\r\n");
     }
-    let (direction, dtx) = if feed == Feed::Ingest { ("recvonly", ";usedtx=1") } else { ("sendonly", "") };
-    let _ = write!(out, "a={direction}\r\na=rtpmap:{opus} opus/48000/2\r\na=fmtp:{opus} minptime=10;useinbandfec=1{dtx}\r\n");
+    let direction = if feed == Feed::Ingest { "recvonly" } else { "sendonly" };
+    // No usedtx: libopus takes steady sounds for noise, and a Space may hold music. A page that knows it has a voice may add it.
+    let _ = write!(out, "a={direction}\r\na=rtpmap:{opus} opus/48000/2\r\na=fmtp:{opus} minptime=10;useinbandfec=1\r\n");
     if let Some(red) = red {
         let _ = write!(out, "a=rtpmap:{red} red/48000/2\r\na=fmtp:{red} {opus}/{opus}\r\n");
     }
@@ -83,11 +84,7 @@ fn candidates(out: &mut String, addresses: &[SocketAddr]) {
     for (at, address) in addresses.iter().enumerate() {
         // RFC 8445 §5.1.2.1: type preference 126 for host, then our own order, component 1.
         let priority = (126u32 << 24) + ((65_535 - at as u32) << 8) + 255;
-        let ip = match address.ip() {
-            IpAddr::V6(ip) => ip.to_string(),
-            IpAddr::V4(ip) => ip.to_string(),
-        };
-        let _ = write!(out, "a=candidate:{} 1 udp {priority} {ip} {} typ host\r\n", at + 1, address.port());
+        let _ = write!(out, "a=candidate:{} 1 udp {priority} {} {} typ host\r\n", at + 1, address.ip(), address.port());
     }
     out.push_str("a=end-of-candidates\r\n");
 }

@@ -1,16 +1,16 @@
 //! What the api asks of the node, and how it is answered. Denies are true on packets before they are acknowledged (rule 10).
 
-use crate::grants::Stale;
+use crate::grants::GrantError;
 use crate::messages::{
     Allow, Answered, CloseSession, Deny, Done, FromMedia, OpenSession, PatchSession, Refused, Renew, Session as WireSession, SessionDown,
     SessionUp, ToMedia,
 };
 use crate::node::Node;
+use crate::opening::{Open, OpenError, PatchError};
 use crate::outbox::Outbox;
 use crate::random::Random;
 use crate::session::{Feed, Name, OwnerName, Session, SessionId, SessionKey, SpaceName};
 use crate::time::Nanos;
-use crate::transport::{Open, OpenError, PatchError};
 
 /// A refusal: its code and one sentence.
 type Refusal = (&'static str, String);
@@ -58,21 +58,14 @@ impl Node {
         if self.grants.epoch(space, owner) > open.seq {
             return Err(("stale", "a later decision is in force".to_owned()));
         }
+        let old = self.transport.of_owner(space, owner, feed);
         let wish = Open { id, space, owner, feed, csrc: open.csrc, offer: &open.offer };
         let opened = self.transport.open(now, random, &wish).map_err(|error| match error {
             OpenError::Sdp(error) => ("bad_sdp", error.0),
             OpenError::Full => ("overloaded", "there is no room for another session".to_owned()),
         })?;
-        let replaced: Vec<(SessionKey, String)> = self
-            .transport
-            .sessions()
-            .filter(|(key, session)| *key != opened.key && (session.space, session.owner, session.feed) == (space, owner, feed))
-            .map(|(key, session)| (key, session.id.hex()))
-            .collect();
-        for (key, _) in &replaced {
-            self.close_session(now, *key, "replaced", out);
-        }
-        let replaced = replaced.into_iter().map(|(_, id)| id).collect();
+        let replaced = old.and_then(|key| self.transport.get(key)).map(|session| session.id.hex()).into_iter().collect();
+        old.into_iter().for_each(|key| self.close_session(now, key, "replaced", out));
         Ok(Some(Answered { request: 0, sdp: opened.sdp, etag: opened.etag, replaced }))
     }
 
@@ -100,10 +93,10 @@ impl Node {
 
     fn allow(&mut self, now: Nanos, allow: &Allow) -> Result<Option<Answered>, Refusal> {
         let (space, owner) = names(&allow.grant.space, &allow.grant.account)?;
-        self.grants
-            .allow(space, owner, allow.grant.csrc, allow.grant.seq, now)
-            .map(|()| None)
-            .map_err(|Stale| ("stale", "a later decision is in force".to_owned()))
+        self.grants.allow(space, owner, allow.grant.csrc, allow.grant.seq, now).map(|()| None).map_err(|error| match error {
+            GrantError::Stale => ("stale", "a later decision is in force".to_owned()),
+            GrantError::Full => ("overloaded", "no room to remember the grant".to_owned()),
+        })
     }
 
     fn deny(&mut self, now: Nanos, deny: &Deny, out: &mut Outbox) -> Result<Option<Answered>, Refusal> {
@@ -120,12 +113,7 @@ impl Node {
         if let Some(space) = self.spaces.get_mut(&space) {
             space.close_gate(owner);
         }
-        let over: Vec<SessionKey> = self
-            .transport
-            .sessions()
-            .filter(|(_, session)| (session.space, session.owner) == (space, owner) && scope.contains(&session.feed))
-            .map(|(key, _)| key)
-            .collect();
+        let over: Vec<SessionKey> = scope.iter().filter_map(|feed| self.transport.of_owner(space, owner, *feed)).collect();
         over.into_iter().for_each(|key| self.close_session(now, key, "denied", out));
         Ok(None)
     }

@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use dimpl::{Config, Dtls, DtlsCertificate, Output, SrtpProfile};
 
 use crate::srtp::{Master, Profile};
-use crate::time::Nanos;
+use crate::time::{MILLISECOND, Nanos};
 
 /// The largest record ever written.
 const MAX_RECORD: usize = 1500;
@@ -17,6 +17,7 @@ const MAX_RECORD: usize = 1500;
 pub struct DtlsSetup {
     config: Arc<Config>,
     certificate: DtlsCertificate,
+    fingerprint: Arc<str>,
     origin: (Nanos, Instant),
 }
 
@@ -24,8 +25,11 @@ impl DtlsSetup {
     /// A setup for the certificate and key (DER). `origin` ties the core's clock to the one dimpl is typed in.
     pub fn new(certificate: Vec<u8>, private_key: Vec<u8>, origin: (Nanos, Instant)) -> Result<DtlsSetup, dimpl::Error> {
         // STUN has validated the address before DTLS is fed, so the cookie would cost a round trip for nothing.
-        let config = Config::builder().use_server_cookie(false).mtu(1200).build()?;
-        Ok(DtlsSetup { config: Arc::new(config), certificate: DtlsCertificate { certificate, private_key }, origin })
+        // FFmpeg ignores a first ClientHello that comes with the STUN answer: the second must not take a second.
+        let config = Config::builder().use_server_cookie(false).mtu(1200).flight_start_rto(Duration::from_millis(200)).flight_retries(6);
+        let certificate = DtlsCertificate { certificate, private_key };
+        let fingerprint = certificate.fingerprint_str().into();
+        Ok(DtlsSetup { config: Arc::new(config.build()?), certificate, fingerprint, origin })
     }
 
     /// A new self-signed P-256 certificate and its key, in DER.
@@ -35,8 +39,8 @@ impl DtlsSetup {
     }
 
     /// Our certificate's SHA-256, as SDP writes it.
-    pub fn fingerprint(&self) -> String {
-        self.certificate.fingerprint_str()
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     fn instant(&self, now: Nanos) -> Instant {
@@ -77,6 +81,8 @@ pub struct Handshake {
     expected: [u8; 32],
     verified: bool,
     timeout: Nanos,
+    /// When it was done, for its owner to say.
+    pub(crate) done: Nanos,
 }
 
 impl Handshake {
@@ -84,7 +90,7 @@ impl Handshake {
     pub fn new(setup: &DtlsSetup, expected: [u8; 32], role: Role, now: Nanos) -> Handshake {
         let mut dtls = Dtls::new_12(setup.config.clone(), setup.certificate.clone(), setup.instant(now));
         dtls.set_active(role == Role::Client);
-        Handshake { dtls, setup: setup.clone(), expected, verified: false, timeout: now }
+        Handshake { dtls, setup: setup.clone(), expected, verified: false, timeout: now, done: Nanos::NEVER }
     }
 
     /// Feeds one datagram, or none to let timers fire; `send` gets every record to send.
@@ -101,7 +107,8 @@ impl Handshake {
             match self.dtls.poll_output(&mut record) {
                 Output::Packet(packet) => send(packet),
                 Output::Timeout(at) => {
-                    self.timeout = self.setup.nanos(at);
+                    // Never now: whoever waits for it must not spin.
+                    self.timeout = self.setup.nanos(at).max(now.after(MILLISECOND));
                     return progress;
                 }
                 Output::PeerCert(certificate) => {

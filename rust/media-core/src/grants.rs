@@ -13,52 +13,62 @@ pub const LIFE: u64 = 15 * SECOND;
 /// How long grants stand while no api can be reached.
 pub const FREEZE: u64 = 600 * SECOND;
 
-/// A later deny is in force, or the table is full.
+/// Why a grant was not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stale;
+pub enum GrantError {
+    /// A later deny is in force.
+    Stale,
+    /// There is no room to remember it.
+    Full,
+}
 
 /// The grants of this node.
 pub struct Grants {
     region: Arc<Region>,
     index: HashMap<SeatKey, u32>,
+    /// Seats that were used and are free again; those at and above the region's mark have never been touched.
     free: Vec<u32>,
     /// When the api was last lost, if it is.
     api_lost: Option<Nanos>,
 }
 
 impl Grants {
-    /// The grants that stand in `region`. Until an api connects they are frozen as they were at the last heartbeat.
+    /// The grants that stand in `region`. Until an api connects they are frozen as they were when the last one was lost, or at
+    /// the last process's last heartbeat.
     pub fn new(region: Arc<Region>, now: Nanos) -> Grants {
-        let alive = region.header().heartbeat();
+        let header = region.header();
+        let lost = match (header.api_lost(), header.heartbeat()) {
+            (0, 0) => now.0,
+            (0, alive) => alive,
+            (lost, _) => lost,
+        };
+        header.set_api_lost(lost);
         let (mut index, mut free) = (HashMap::new(), Vec::new());
-        for (at, seat) in region.seats().iter().enumerate().rev() {
-            let at = at as u32;
+        for (at, seat) in (0u32..).zip(&region.seats()[..header.seats_used().min(region.seats().len())]) {
             match seat.key() {
-                Some(key) => {
-                    if seat.expires() <= alive {
-                        seat.close();
-                    }
-                    index.insert(key, at);
-                }
+                Some(key) => drop(index.insert(key, at)),
                 None => free.push(at),
             }
         }
-        Grants { region, index, free, api_lost: Some(now) }
+        Grants { region, index, free, api_lost: Some(Nanos(lost)) }
     }
 
     /// The api has come: what stood stands 15 s more, until it says what it wants.
     pub fn api_connected(&mut self, now: Nanos) {
-        if let Some(lost) = self.api_lost.take() {
-            let frozen = now.since(lost) < FREEZE;
-            for seat in self.index.values().map(|at| &self.region.seats()[*at as usize]).filter(|seat| seat.expires() > lost.0) {
-                if frozen { seat.grant(seat.csrc(), now.0, now.after(LIFE).0) } else { seat.close() }
-            }
+        let Some(lost) = self.api_lost.take() else { return };
+        let frozen = now.since(lost) < FREEZE;
+        for seat in self.index.values().map(|at| &self.region.seats()[*at as usize]).filter(|seat| seat.expires() > lost.0) {
+            if frozen { seat.extend(now.after(LIFE).0) } else { seat.close() }
         }
+        self.region.header().set_api_lost(0);
     }
 
     /// The api is gone: grants freeze.
     pub fn api_lost(&mut self, now: Nanos) {
-        self.api_lost.get_or_insert(now);
+        if self.api_lost.is_none() {
+            self.api_lost = Some(now);
+            self.region.header().set_api_lost(now.0);
+        }
     }
 
     /// When the open grant of `owner` began, or `None` if they have none.
@@ -74,11 +84,11 @@ impl Grants {
     }
 
     /// Opens a grant true at log position `seq`.
-    pub fn allow(&mut self, space: SpaceName, owner: OwnerName, csrc: u32, seq: u64, now: Nanos) -> Result<(), Stale> {
+    pub fn allow(&mut self, space: SpaceName, owner: OwnerName, csrc: u32, seq: u64, now: Nanos) -> Result<(), GrantError> {
         if self.epoch(space, owner) > seq {
-            return Err(Stale);
+            return Err(GrantError::Stale);
         }
-        let at = self.claim((space.bytes(), owner.bytes())).ok_or(Stale)?;
+        let at = self.claim((space.bytes(), owner.bytes())).ok_or(GrantError::Full)?;
         self.region.seats()[at as usize].grant(csrc, now.0, now.after(LIFE).0);
         Ok(())
     }
@@ -136,16 +146,29 @@ impl Grants {
         if let Some(at) = self.index.get(&key) {
             return Some(*at);
         }
-        let at = self.free.pop().or_else(|| self.evict())?;
+        let at = self.free.pop().or_else(|| self.fresh()).or_else(|| self.evict())?;
         self.region.seats()[at as usize].claim(key);
         self.index.insert(key, at);
         Some(at)
     }
 
-    /// Takes the word of a whole Space that ended: its sessions are long gone, and its id is never used again.
+    fn fresh(&self) -> Option<u32> {
+        let fresh = self.region.header().seats_used();
+        (fresh < self.region.seats().len()).then(|| {
+            self.region.header().use_seat(fresh as u32);
+            fresh as u32
+        })
+    }
+
+    /// Takes a word that nobody misses: a closed grant that was never denied, or a whole Space that ended (its sessions are
+    /// long gone, and its id is never used again).
     fn evict(&mut self) -> Option<u32> {
-        let key = self.index.keys().find(|key| key.1 == [0; 24]).copied()?;
-        self.index.remove(&key)
+        let seat = |at: &u32| &self.region.seats()[*at as usize];
+        let unneeded = |(key, at): &(&SeatKey, &u32)| key.1 == [0; 24] || seat(at).epoch() == 0 && seat(at).expires() == 0;
+        let key = self.index.iter().find(unneeded).map(|(key, _)| *key)?;
+        let at = self.index.remove(&key)?;
+        self.region.seats()[at as usize].release();
+        Some(at)
     }
 }
 
@@ -183,7 +206,7 @@ mod tests {
         drop(first);
         let mut successor = grants(&region);
         assert!(successor.open_since(space, ann, Nanos(2 * SECOND)).is_none());
-        assert_eq!(successor.allow(space, ann, 1, 6, Nanos(2 * SECOND)), Err(Stale));
+        assert_eq!(successor.allow(space, ann, 1, 6, Nanos(2 * SECOND)), Err(GrantError::Stale));
         assert_eq!(successor.allow(space, ann, 1, 8, Nanos(2 * SECOND)), Ok(()));
     }
 
@@ -208,6 +231,6 @@ mod tests {
         grants.allow(space, ann, 1, 5, Nanos(SECOND)).unwrap();
         grants.close_space(space, 9);
         assert!(grants.open_since(space, ann, Nanos(SECOND)).is_none());
-        assert_eq!(grants.allow(space, ann, 1, 8, Nanos(SECOND)), Err(Stale));
+        assert_eq!(grants.allow(space, ann, 1, 8, Nanos(SECOND)), Err(GrantError::Stale));
     }
 }

@@ -12,6 +12,8 @@ pub struct Check<'p> {
     pub ours: [u8; 8],
     /// Whether the other side nominates this path.
     pub nominates: bool,
+    /// Bytes of the datagram.
+    pub len: usize,
 }
 
 impl<'p> Check<'p> {
@@ -22,7 +24,7 @@ impl<'p> Check<'p> {
             return None;
         }
         let (ours, _) = message.split_username()?;
-        Some(Check { ours: ours.as_bytes().try_into().ok()?, nominates: message.use_candidate(), message })
+        Some(Check { ours: ours.as_bytes().try_into().ok()?, nominates: message.use_candidate(), len: datagram.len(), message })
     }
 
     /// Whether it was made with our password.

@@ -2,15 +2,17 @@
 
 use media_audio::{OpusError, Packet, Pushed, Samples, Voice, opus};
 
+use crate::reception::Reception;
 use crate::rtcp::ReportBlock;
 use crate::rtp::{self, Header};
-use crate::session::{OwnerName, SessionKey};
+use crate::session::{Head, OwnerName, SessionKey};
 use crate::time::{Nanos, SECOND};
 
-/// Audio time may run this much faster than real time (rule 9)…
-const PACE: f64 = 1.2;
-/// …after a burst of at most this many nanoseconds of audio.
-const BURST: f64 = SECOND as f64;
+/// What a speaker may send in a second, and at once after a pause (rule 9): audio time a little faster than real time, packets
+/// of 5 ms, and more bytes than Opus has use for with everything sent three times.
+const SECONDS_OF_AUDIO: f64 = 1.2;
+const PACKETS: f64 = 250.0;
+const BYTES: f64 = 200_000.0;
 /// A claim louder than the decoded sound by this many dB, this often in a row, loses its priority.
 const LIE: u8 = 20;
 const LIES: u8 = 50;
@@ -44,6 +46,8 @@ pub struct Speaker {
     pub key: SessionKey,
     /// Who they are.
     pub owner: OwnerName,
+    /// Their session's record in the region.
+    pub record: u32,
     /// Their seat's number on the wire.
     pub csrc: u32,
     /// How the mix hears them.
@@ -51,56 +55,43 @@ pub struct Speaker {
     opus: u8,
     red: Option<u8>,
     open: bool,
-    credit: f64,
-    credited: Nanos,
+    budget: Budget,
     /// Newest extended timestamp, to extend the next.
     newest: Option<u64>,
     forwarded: Option<u64>,
     claimed: u8,
     lies: u8,
-    report: Reception,
+    reception: Reception,
     /// Packets over budget or malformed.
     pub refused: u64,
 }
 
-#[derive(Default)]
-struct Reception {
-    ssrc: u32,
-    first: Option<u64>,
-    highest: u64,
-    received: u64,
-    expected_before: u64,
-    received_before: u64,
-    jitter: f64,
-    transit: Option<i64>,
-}
-
 impl Speaker {
     /// A speaker whose microphone is closed.
-    pub fn new(key: SessionKey, owner: OwnerName, csrc: u32, opus: u8, red: Option<u8>, now: Nanos) -> Result<Speaker, OpusError> {
+    pub(crate) fn new(key: SessionKey, owner: OwnerName, record: u32, head: &Head, now: Nanos) -> Result<Speaker, OpusError> {
         Ok(Speaker {
             key,
             owner,
-            csrc,
+            record,
+            csrc: head.csrc,
             voice: Voice::new()?,
-            opus,
-            red,
+            opus: head.payload_types[0],
+            red: Some(head.payload_types[1]).filter(|format| *format != 0),
             open: false,
-            credit: BURST,
-            credited: now,
+            budget: Budget::new(now),
             newest: None,
             forwarded: None,
             claimed: media_audio::SILENT,
             lies: 0,
-            report: Reception::default(),
+            reception: Reception::default(),
             refused: 0,
         })
     }
 
-    /// Opens or closes the gate as the grants say.
-    pub fn gate(&mut self, since: Option<Nanos>) {
+    /// Opens or closes the gate as the grants say. `way` is how long their packets travel at least.
+    pub fn gate(&mut self, since: Option<Nanos>, way: Nanos) {
         match since {
-            Some(since) if !self.open => self.voice.open(Samples(since.samples())),
+            Some(since) if !self.open => self.voice.open(Samples(since.samples()), way.samples()),
             None if self.open => self.voice.close(),
             _ => {}
         }
@@ -120,27 +111,33 @@ impl Speaker {
     /// Takes a packet; calls `forward` for each new Opus packet that the stage should hear, oldest first.
     pub fn arrive(&mut self, now: Nanos, arrived: &Arrived<'_>, mut forward: impl FnMut(Forward<'_>)) {
         let timestamp = self.extend(arrived.header.timestamp);
-        self.report.note(now, arrived.header.ssrc, arrived.index, timestamp);
+        self.reception.note(now, arrived.header.ssrc, arrived.index, timestamp);
         let arrival = Samples(now.samples());
         let is_red = Some(arrived.header.payload_type) == self.red;
         if !self.open || !(is_red || arrived.header.payload_type == self.opus) {
-            self.voice.push(arrival, Packet { sequence: arrived.index, timestamp, payload: &[], redundant: false });
+            let payload = if is_red {
+                rtp::red(arrived.payload).and_then(Iterator::last).map_or(&[][..], |block| block.payload)
+            } else {
+                arrived.payload
+            };
+            self.voice.refuse(arrival, timestamp, opus::duration(payload).unwrap_or(media_audio::FRAME));
             return;
         }
         let mut blocks = [(0, 0, &[][..]); rtp::MAX_RED_BLOCKS + 1];
-        let Some(count) = self.unwrap(arrived, timestamp, is_red, &mut blocks) else {
+        let count = self.unwrap(arrived, timestamp, is_red, &mut blocks).filter(|_| self.budget.afford_packet(now, arrived.payload.len()));
+        let Some(count) = count.filter(|count| *count > 0) else {
             self.refused += 1;
             return;
         };
-        let Some(&(_, _, primary)) = blocks[..count].last() else { return };
-        if !self.afford(now, primary) {
-            self.refused += 1;
-            return;
-        }
         self.claimed = arrived.level.unwrap_or(self.voice.heard().level);
         self.judge();
         for (at, (sequence, timestamp, payload)) in blocks[..count].iter().copied().enumerate() {
-            if payload.is_empty() {
+            // What is already there costs nothing: redundancy is paid for when it is used.
+            if payload.is_empty() || self.voice.has(sequence) {
+                continue;
+            }
+            if !self.budget.afford_audio(now, payload) {
+                self.refused += 1;
                 continue;
             }
             // What the gate refuses for its age must not surface on the stage either (rule 12).
@@ -152,21 +149,14 @@ impl Speaker {
         }
     }
 
-    /// A receiver report on what has arrived since the last one (RFC 3550 §A.3); `None` before the first packet.
-    pub fn reception(&mut self) -> Option<(ReportBlock, u32)> {
-        let report = &mut self.report;
-        let expected = report.highest - report.first? + 1;
-        let (new, got) = (expected - report.expected_before, report.received - report.received_before);
-        (report.expected_before, report.received_before) = (expected, report.received);
-        let fraction = (new.saturating_sub(got) * 256).checked_div(new).unwrap_or(0).min(255) as u8;
-        let block = ReportBlock {
-            ssrc: report.ssrc,
-            fraction_lost: fraction,
-            highest: report.highest as u32,
-            jitter: report.jitter as u32,
-            last_report: (0, 0),
-        };
-        Some((block, expected.saturating_sub(report.received) as u32))
+    /// A sender report of theirs came.
+    pub fn sender_report(&mut self, now: Nanos, ntp: u32) {
+        self.reception.sender(now, ntp);
+    }
+
+    /// A receiver report on what has arrived since the last one, and the packets lost so far; `None` before the first packet.
+    pub fn reception(&mut self, now: Nanos) -> Option<(ReportBlock, u32)> {
+        self.reception.report(now)
     }
 
     fn extend(&mut self, timestamp: u32) -> u64 {
@@ -195,16 +185,6 @@ impl Speaker {
         Some(count)
     }
 
-    fn afford(&mut self, now: Nanos, payload: &[u8]) -> bool {
-        let Ok(samples) = opus::duration(payload) else { return false };
-        self.credit = (self.credit + now.since(self.credited) as f64 * PACE).min(BURST);
-        self.credited = now;
-        let cost = samples as f64 * 1e6 / 48.0;
-        let affordable = self.credit >= cost;
-        self.credit -= if affordable { cost } else { 0.0 };
-        affordable
-    }
-
     fn judge(&mut self) {
         let decoded = self.voice.heard().level;
         let lying = decoded > self.claimed.saturating_add(LIE) && self.claimed < 60;
@@ -212,16 +192,43 @@ impl Speaker {
     }
 }
 
-impl Reception {
-    fn note(&mut self, now: Nanos, ssrc: u32, index: u64, timestamp: u64) {
-        self.ssrc = ssrc;
-        self.first = Some(self.first.unwrap_or(index).min(index));
-        self.highest = self.highest.max(index);
-        self.received += 1;
-        let transit = now.samples() as i64 - timestamp as i64;
-        if let Some(last) = self.transit.replace(transit) {
-            // RFC 3550 §A.8.
-            self.jitter += ((transit - last).unsigned_abs() as f64 - self.jitter) / 16.0;
+/// What a speaker may still send.
+struct Budget {
+    audio: f64,
+    packets: f64,
+    bytes: f64,
+    filled: Nanos,
+}
+
+impl Budget {
+    fn new(now: Nanos) -> Budget {
+        Budget { audio: 1.0, packets: PACKETS, bytes: BYTES, filled: now }
+    }
+
+    fn fill(&mut self, now: Nanos) {
+        let seconds = now.since(self.filled) as f64 / SECOND as f64;
+        self.filled = now;
+        self.audio = (self.audio + seconds * SECONDS_OF_AUDIO).min(1.0);
+        self.packets = (self.packets + seconds * PACKETS).min(PACKETS);
+        self.bytes = (self.bytes + seconds * BYTES).min(BYTES);
+    }
+
+    fn afford_packet(&mut self, now: Nanos, len: usize) -> bool {
+        self.fill(now);
+        let fine = self.packets >= 1.0 && self.bytes >= len as f64;
+        if fine {
+            self.packets -= 1.0;
+            self.bytes -= len as f64;
         }
+        fine
+    }
+
+    fn afford_audio(&mut self, now: Nanos, payload: &[u8]) -> bool {
+        self.fill(now);
+        let Ok(samples) = opus::duration(payload) else { return false };
+        let seconds = samples as f64 / f64::from(media_audio::RATE);
+        let fine = self.audio >= seconds;
+        self.audio -= if fine { seconds } else { 0.0 };
+        fine
     }
 }

@@ -5,25 +5,57 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use media_audio::{FRAME, Samples};
-use media_region::{Address, Region};
+use media_region::{Address, BATCH, Region, Takeover};
 
 use crate::control::{fact_down, fact_up, wire_session};
+use crate::flight::Flight;
 use crate::grants::Grants;
 use crate::ingest::Arrived;
-use crate::messages::{Counts, FromMedia, SpaceCount, Stat, Stats, Welcome};
+use crate::messages::{Counts, FromMedia, SpaceCount, Welcome};
 use crate::outbox::Outbox;
 use crate::packets::Received;
 use crate::random::Random;
-use crate::rtcp::{self, SenderReport};
-use crate::session::{Feed, SessionKey, SpaceName};
+use crate::rtcp::{self, Said, SenderReport};
+use crate::session::{Feed, Session, SessionKey, SpaceName};
 use crate::space::MediaSpace;
-use crate::time::{Nanos, SECOND};
+use crate::time::{MILLISECOND, Nanos, SECOND};
 use crate::transport::{Lifecycle, Transport, TransportConfig};
 
 /// Ticks between two sender reports of one session: 5 s, spread over all of them.
 const REPORT_TICKS: u64 = 250;
 /// The most frames made up for after a stall; what is older is skipped.
 const MAX_BEHIND: u64 = 5;
+/// The supervisor kills a holder that has not beaten for a second.
+const BEAT: u64 = 250 * MILLISECOND;
+/// A dead process's frame is finished if it is younger than this, in samples.
+const UNFINISHED: u32 = 9600;
+/// After a takeover the programme says nothing for so long unless it has something to say: what the listeners' decoders make
+/// up sounds better than silence.
+const WARM_UP: u64 = 100 * MILLISECOND;
+
+/// A landed frame's last batch of at least so many packets goes to the kernel before the next frame begins, so that a successor
+/// can still find it; smaller ones share a batch with the next Space's.
+const FLUSH: usize = 64;
+
+/// Whether `poll` is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Polled {
+    /// Until `next_deadline` or the next input.
+    Idle,
+    /// No: send what is queued, clear it and call again.
+    More,
+}
+
+/// What a node has counted since it began.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NodeCounters {
+    pub(crate) panics: u64,
+    pub(crate) frames_skipped: u64,
+    pub(crate) packets_out: u64,
+    pub(crate) octets_out: u64,
+    pub(crate) reports: u64,
+    pub(crate) reported_lost: u64,
+}
 
 /// The node.
 pub struct Node {
@@ -32,21 +64,25 @@ pub struct Node {
     pub(crate) grants: Grants,
     pub(crate) spaces: HashMap<SpaceName, MediaSpace>,
     pub(crate) facts: Vec<FromMedia>,
-    generation: u32,
+    pub(crate) counters: NodeCounters,
+    flight: Box<Flight>,
+    /// Spaces whose turn to play this frame is still to come, and the frame's end.
+    turn: Vec<SpaceName>,
+    end: Samples,
     /// The next frame's end on the media clock, in frames.
     frame: u64,
+    beaten: Nanos,
     counted: Nanos,
     wall_offset: u64,
-    panics: u64,
-    ticks_late: u64,
-    packets_out: u64,
-    bytes_out: u64,
+    quiet_until: Nanos,
+    takeover: Takeover,
 }
 
 impl Node {
-    /// A node that goes on with whatever stands in `region`. `wall` is nanoseconds since the Unix epoch at `now`.
-    pub fn new(region: Arc<Region>, config: TransportConfig, now: Nanos, wall: u64) -> Node {
-        let generation = region.header().next_generation();
+    /// A node that goes on with whatever stands in `region`. `wall` is nanoseconds since the Unix epoch at `now`. After the third
+    /// death in ten seconds it ends every session instead (rule 5): `out` gets the goodbyes.
+    pub fn new(region: Arc<Region>, config: TransportConfig, now: Nanos, wall: u64, out: &mut Outbox) -> Node {
+        let takeover = region.header().take_over(now.0);
         let grants = Grants::new(region.clone(), now);
         region.header().beat(now.0);
         let transport = Transport::new(region.clone(), config);
@@ -56,36 +92,53 @@ impl Node {
             grants,
             spaces: HashMap::new(),
             facts: Vec::new(),
-            generation,
+            counters: NodeCounters::default(),
+            flight: Box::new(Flight::new()),
+            turn: Vec::new(),
+            end: Samples(0),
             frame: now.samples() / FRAME as u64 + 1,
+            beaten: now,
             counted: now,
             wall_offset: wall.wrapping_sub(now.0),
-            panics: 0,
-            ticks_late: 0,
-            packets_out: 0,
-            bytes_out: 0,
+            takeover,
+            quiet_until: if takeover == Takeover::Calm { now } else { now.after(WARM_UP) },
         };
         let standing: Vec<SessionKey> = node.transport.sessions().map(|(key, _)| key).collect();
-        for key in standing {
-            node.enter(now, key);
+        if takeover == Takeover::Storm {
+            standing.iter().for_each(|key| node.close_session(now, *key, "storm", out));
         }
+        standing.iter().for_each(|key| node.enter(now, *key));
+        node.resume(now);
         node
+    }
+
+    /// How this process came to hold the region.
+    pub fn takeover(&self) -> Takeover {
+        self.takeover
+    }
+
+    /// Takes up the frame that a dead process was sending.
+    fn resume(&mut self, now: Nanos) {
+        let Some(frame) = self.region.header().fan_out().unfinished() else { return };
+        let space = self.spaces.get(&SpaceName::of_bytes(frame.space));
+        if let Some(space) = space.filter(|_| (now.samples() as u32).wrapping_sub(frame.timestamp) < UNFINISHED) {
+            self.flight.resume(frame, space.listeners().len());
+        }
     }
 
     /// The first message of a new api connection.
     pub fn api_connected(&mut self, now: Nanos, pid: u32) -> FromMedia {
         self.grants.api_connected(now);
-        self.facts.clear();
         self.spaces.values_mut().for_each(|space| space.reported = 0);
         FromMedia::Welcome(Welcome {
             protocol: crate::messages::PROTOCOL,
             pid,
-            generation: self.generation,
+            generation: self.region.header().generation(),
             sessions: self.transport.sessions().map(|(_, session)| wire_session(session)).collect(),
         })
     }
 
-    /// The api's connection is gone: grants freeze.
+    /// The last api's connection is gone: grants freeze.
     pub fn api_lost(&mut self, now: Nanos) {
         self.grants.api_lost(now);
     }
@@ -93,10 +146,10 @@ impl Node {
     /// Takes one datagram.
     pub fn receive(&mut self, now: Nanos, random: &mut dyn Random, from: Address, datagram: &mut [u8], out: &mut Outbox) {
         let outcome = catch_unwind(AssertUnwindSafe(|| self.deliver(now, random, from, datagram, out)));
+        self.region.header().set_handling(None);
         if outcome.is_err() {
-            self.panics += 1;
-            self.region.header().set_handling(None);
-            if let Some(key) = self.transport.by_address.get(&(from.remote, from.socket)).copied() {
+            self.counters.panics += 1;
+            if let Some(key) = self.transport.at_address(from) {
                 self.drop_session(key, "panic");
             }
         }
@@ -107,60 +160,119 @@ impl Node {
             Received::Nothing => {}
             Received::Rtp { key, header, index, level, payload } => {
                 let arrived = Arrived { header, index, level, payload };
-                let space = self.transport.get(key).filter(|session| session.feed == Feed::Ingest).map(|session| session.space);
+                let space = self.transport.get(key).map(|session| session.space);
                 if let Some(space) = space.and_then(|space| self.spaces.get_mut(&space)) {
                     space.arrive(now, &self.grants, &self.transport, key, &arrived, out);
                 }
             }
-            Received::Rtcp { key, packet } => {
-                if rtcp::read(packet, |_| ()) && self.transport.get(key).is_some_and(|session| session.feed == Feed::Ingest) {
-                    self.drop_session(key, "goodbye");
-                }
-            }
+            Received::Rtcp { key, packet } => self.heard(now, key, packet),
         }
     }
 
-    /// Lets timers fire and plays every frame that is due. Call at `next_deadline` or after any input.
-    pub fn poll(&mut self, now: Nanos, out: &mut Outbox) {
-        self.region.header().beat(now.0);
+    fn heard(&mut self, now: Nanos, key: SessionKey, packet: &[u8]) {
+        let Some(Session { feed, space, .. }) = self.transport.get(key) else { return };
+        let (feed, space) = (*feed, *space);
+        let mut bye = false;
+        let speaker = self.spaces.get_mut(&space).and_then(|space| space.speaker(key));
+        let mut sender = None;
+        rtcp::read(packet, |said| match said {
+            Said::Report(block) => {
+                self.counters.reports += 1;
+                self.counters.reported_lost += u64::from(block.fraction_lost);
+            }
+            Said::Sender(time) => sender = Some(time),
+            Said::Bye => bye = true,
+        });
+        if let (Some(time), Some(speaker)) = (sender, speaker) {
+            speaker.sender_report(now, time);
+        }
+        if bye && feed == Feed::Ingest {
+            self.drop_session(key, "goodbye");
+        }
+    }
+
+    /// Lets timers fire and plays every frame that is due, a batch of packets at a time. Call it at `next_deadline` and after any
+    /// input, with everything queued before already sent.
+    pub fn poll(&mut self, now: Nanos, random: &mut dyn Random, out: &mut Outbox) -> Polled {
+        if now.since(self.beaten) >= BEAT / 2 {
+            self.beaten = now;
+            self.region.header().beat(now.0);
+        }
+        self.flight.flushed(&self.region);
         while let Some(happened) = self.transport.poll(now, out) {
             match happened {
-                Lifecycle::Up(key) => self.up(now, key),
+                Lifecycle::Up(key) => self.up(now, random, key, out),
                 Lifecycle::Down(key, reason) => self.drop_session(key, reason.name()),
             }
         }
+        while out.len() < BATCH {
+            if let Some(space) = self.flight.aloft() {
+                let listeners = self.spaces.get(&space).map_or(&[][..], |space| space.listeners());
+                self.flight.advance(&self.transport, listeners, out);
+                if self.flight.aloft().is_none() && out.len() >= FLUSH {
+                    return Polled::More;
+                }
+            } else if let Some(space) = self.turn.pop() {
+                self.play(now, space);
+            } else if !self.next_frame(now, out) {
+                self.every_second(now, out);
+                (self.counters.packets_out, self.counters.octets_out) = out.total();
+                return Polled::Idle;
+            }
+        }
+        Polled::More
+    }
+
+    /// Starts the next frame if one is due.
+    fn next_frame(&mut self, now: Nanos, out: &mut Outbox) -> bool {
         let due = now.samples() / FRAME as u64;
         if self.spaces.is_empty() {
             self.frame = due + 1;
-        } else if due >= self.frame + MAX_BEHIND {
-            self.ticks_late += due - self.frame;
+            return false;
+        }
+        if due >= self.frame + MAX_BEHIND {
+            self.counters.frames_skipped += due - self.frame;
             self.frame = due;
         }
-        while self.frame <= due && !self.spaces.is_empty() {
-            self.tick(now, out);
-            self.frame += 1;
+        if self.frame > due {
+            return false;
         }
-        if now.since(self.counted) >= SECOND {
-            self.counted = now;
-            self.count();
-            self.receiver_reports(out);
-        }
-        self.packets_out += out.len() as u64;
-        self.bytes_out += out.iter().map(|(_, datagram)| datagram.len() as u64).sum::<u64>();
+        self.end = Samples(self.frame * FRAME as u64);
+        self.sender_reports(now, out);
+        self.turn.extend(self.spaces.keys());
+        self.frame += 1;
+        true
     }
 
-    fn tick(&mut self, now: Nanos, out: &mut Outbox) {
-        let end = Samples(self.frame * FRAME as u64);
-        for space in self.spaces.values_mut() {
-            space.tick(now, end, &self.grants, &self.transport, out);
+    /// Plays one frame of a Space, and starts its programme on its way.
+    fn play(&mut self, now: Nanos, name: SpaceName) {
+        let Some(space) = self.spaces.get_mut(&name) else { return };
+        let broken = space.play(now, self.end, &self.grants, &self.transport);
+        let listeners = space.listeners().len();
+        let hushed = now < self.quiet_until;
+        if let Some((timestamp, frame)) = space.mix(now, self.end).filter(|(_, frame)| !hushed || !frame.sources.is_empty()) {
+            self.flight.begin(&self.region, name, timestamp, &frame, listeners);
         }
-        self.sender_reports(now, out);
+        if let Some(key) = broken {
+            self.counters.panics += 1;
+            self.drop_session(key, "panic");
+        }
+    }
+
+    fn every_second(&mut self, now: Nanos, out: &mut Outbox) {
+        if now.since(self.counted) < SECOND {
+            return;
+        }
+        self.counted = now;
+        self.count();
+        self.receiver_reports(now, out);
     }
 
     /// When `poll` next has something to do.
     pub fn next_deadline(&self) -> Nanos {
-        let frame = if self.spaces.is_empty() { Nanos::NEVER } else { Nanos::of_samples(self.frame * FRAME as u64) };
-        frame.min(self.transport.next_deadline()).min(self.counted.after(SECOND))
+        let idle = self.spaces.is_empty();
+        let frame = if idle { Nanos::NEVER } else { Nanos::of_samples(self.frame * FRAME as u64).min(self.counted.after(SECOND)) };
+        frame.min(self.transport.next_deadline()).min(self.beaten.after(BEAT))
     }
 
     /// Facts since the last call.
@@ -170,37 +282,35 @@ impl Node {
 
     /// Puts a live session into its Space.
     fn enter(&mut self, now: Nanos, key: SessionKey) {
-        if let Some(session) = self.transport.get(key) {
-            self.spaces.entry(session.space).or_insert_with(|| MediaSpace::new(session.space)).join(now, key, session);
+        if let Some(name) = self.transport.get(key).map(|session| session.space) {
+            self.spaces.entry(name).or_insert_with(|| MediaSpace::new(name)).join(now, key, &mut self.transport);
         }
     }
 
-    fn up(&mut self, now: Nanos, key: SessionKey) {
+    fn up(&mut self, now: Nanos, random: &mut dyn Random, key: SessionKey, out: &mut Outbox) {
         self.enter(now, key);
+        self.transport.measure(now, random, key, out);
         self.facts.extend(self.transport.get(key).map(fact_up));
     }
 
     /// Ends a session without a word to its other side.
     pub(crate) fn drop_session(&mut self, key: SessionKey, reason: &str) {
-        let Some(session) = self.transport.get(key) else { return };
-        let space = session.space;
-        self.facts.push(fact_down(session, reason));
+        self.leave(key, reason);
         self.transport.reap(key);
-        self.left(space, key);
     }
 
     /// Ends a session and says goodbye.
     pub(crate) fn close_session(&mut self, now: Nanos, key: SessionKey, reason: &str, out: &mut Outbox) {
-        let Some(session) = self.transport.get(key) else { return };
-        let space = session.space;
-        self.facts.push(fact_down(session, reason));
+        self.leave(key, reason);
         self.transport.close(now, key, out);
-        self.left(space, key);
     }
 
-    fn left(&mut self, name: SpaceName, key: SessionKey) {
+    fn leave(&mut self, key: SessionKey, reason: &str) {
+        let Some(session) = self.transport.get(key) else { return };
+        let name = session.space;
+        self.facts.push(fact_down(session, reason));
         let Some(space) = self.spaces.get_mut(&name) else { return };
-        space.leave(key);
+        space.leave(key, &mut self.transport);
         if space.is_empty() {
             if space.reported != 0 {
                 self.facts.push(FromMedia::Counts(Counts { spaces: vec![SpaceCount { space: name.text().to_owned(), listeners: 0 }] }));
@@ -213,9 +323,9 @@ impl Node {
         let changed: Vec<SpaceCount> = self
             .spaces
             .values_mut()
-            .filter(|space| space.listeners() != space.reported)
+            .filter(|space| space.listeners().len() as u32 != space.reported)
             .map(|space| {
-                space.reported = space.listeners();
+                space.reported = space.listeners().len() as u32;
                 SpaceCount { space: space.name.text().to_owned(), listeners: space.reported }
             })
             .collect();
@@ -226,72 +336,30 @@ impl Node {
 
     /// Sender reports of the sessions whose turn it is, so that they never come all at once.
     fn sender_reports(&mut self, now: Nanos, out: &mut Outbox) {
-        let turn = self.frame % REPORT_TICKS;
-        let due: Vec<(SessionKey, usize)> = self
-            .transport
-            .sessions()
-            .filter(|(key, session)| u64::from(key.slot) % REPORT_TICKS == turn && session.is_live() && session.feed != Feed::Ingest)
-            .flat_map(|(key, session)| (0..session.feed.sections()).map(move |stream| (key, stream)))
-            .collect();
-        for (key, stream) in due {
-            let (packets, octets) = self.transport.sent(key, stream);
-            let Some(session) = self.transport.get(key).filter(|_| packets > 0) else { continue };
-            let timestamp = (now.samples() as u32).wrapping_add(session.offset(stream));
-            let wall = now.0.wrapping_add(self.wall_offset);
-            let report = SenderReport { ssrc: session.ssrc(stream), wall, timestamp, packets, octets };
-            self.transport.seal_rtcp(key, stream, out, |buffer| rtcp::sender_report(&report, buffer));
-        }
-    }
-
-    /// Tells speakers what arrives of them, so that their encoders add redundancy when it gets lost.
-    fn receiver_reports(&mut self, out: &mut Outbox) {
-        for space in self.spaces.values_mut() {
-            for speaker in space.speakers() {
-                let Some((block, lost)) = speaker.reception() else { continue };
-                let ours = self.transport.get(speaker.key).map_or(0, |session| session.ssrc(0));
-                self.transport.seal_rtcp(speaker.key, 0, out, |buffer| rtcp::receiver_report(ours, &block, lost, buffer));
+        for slot in ((self.frame % REPORT_TICKS) as usize..self.transport.slots()).step_by(REPORT_TICKS as usize) {
+            let Some((key, session)) = self.transport.in_slot(slot).filter(|(_, session)| session.is_live()) else { continue };
+            let streams = if session.feed == Feed::Ingest { 0 } else { session.feed.sections() };
+            for stream in 0..streams {
+                let (packets, octets) = self.transport.sent(key, stream);
+                if packets == 0 {
+                    continue;
+                }
+                let timestamp = (now.samples() as u32).wrapping_add(self.transport.offset(key, stream));
+                let wall = now.0.wrapping_add(self.wall_offset);
+                let report = SenderReport { ssrc: self.transport.ssrc(key, stream), wall, timestamp, packets, octets };
+                self.transport.seal_rtcp(key, stream, out, |buffer| rtcp::sender_report(&report, buffer));
             }
         }
     }
 
-    /// Counters and gauges for `/metrics`.
-    pub(crate) fn stats(&mut self, request: u64, now: Nanos) -> FromMedia {
-        let counters = self.transport.counters;
-        let sessions =
-            |feed: Feed| self.transport.sessions().filter(|(_, session)| session.feed == feed && session.is_live()).count() as f64;
-        let voices =
-            self.spaces.values_mut().flat_map(|space| space.speakers().iter().map(|speaker| (speaker.voice.stats(), speaker.refused)));
-        let (mut concealed, mut late, mut recovered, mut refused) = (0, 0, 0, 0);
-        voices.for_each(|(voice, over)| {
-            concealed += voice.concealed;
-            late += voice.late;
-            recovered += voice.recovered;
-            refused += over;
-        });
-        let stat = |name: &str, value: f64| Stat { name: format!("rostra_media_{name}"), value };
-        let stats = vec![
-            stat("generation", f64::from(self.generation)),
-            stat("sessions_ingest", sessions(Feed::Ingest)),
-            stat("sessions_programme", sessions(Feed::Programme)),
-            stat("sessions_stage", sessions(Feed::Stage)),
-            stat("sessions_slow_profile", self.transport.sessions().filter(|(_, session)| session.is_slow_profile()).count() as f64),
-            stat("grants_open", self.grants.open(now) as f64),
-            stat("packets_out_total", self.packets_out as f64),
-            stat("bytes_out_total", self.bytes_out as f64),
-            stat("forged_total", counters.forged as f64),
-            stat("replayed_total", counters.replayed as f64),
-            stat("stun_refused_total", counters.stun_refused as f64),
-            stat("dtls_refused_total", counters.dtls_refused as f64),
-            stat("handshakes_total", counters.handshakes as f64),
-            stat("handshakes_failed_total", counters.handshakes_failed as f64),
-            stat("address_moves_total", counters.moves as f64),
-            stat("concealed_samples", concealed as f64),
-            stat("late_packets", late as f64),
-            stat("recovered_frames", recovered as f64),
-            stat("refused_packets", refused as f64),
-            stat("frames_skipped_total", self.ticks_late as f64),
-            stat("panics_total", self.panics as f64),
-        ];
-        FromMedia::Stats(Stats { request, stats })
+    /// Tells speakers what arrives of them, so that their encoders add redundancy when it gets lost.
+    fn receiver_reports(&mut self, now: Nanos, out: &mut Outbox) {
+        for space in self.spaces.values_mut() {
+            for speaker in space.speakers() {
+                let Some((block, lost)) = speaker.reception(now) else { continue };
+                let ours = self.transport.ssrc(speaker.key, 0);
+                self.transport.seal_rtcp(speaker.key, 0, out, |buffer| rtcp::receiver_report(ours, &block, lost, buffer));
+            }
+        }
     }
 }

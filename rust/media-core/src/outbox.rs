@@ -10,6 +10,8 @@ pub const MAX_DATAGRAM: usize = 1500;
 pub struct Outbox {
     bytes: Vec<u8>,
     entries: Vec<(Address, usize, usize)>,
+    packets: u64,
+    octets: u64,
 }
 
 impl Outbox {
@@ -20,7 +22,10 @@ impl Outbox {
             self.bytes.resize(start + MAX_DATAGRAM, 0);
         }
         let Some(len) = write(&mut self.bytes[start..start + MAX_DATAGRAM]) else { return false };
-        self.entries.push((to, start, len.min(MAX_DATAGRAM)));
+        let len = len.min(MAX_DATAGRAM);
+        self.entries.push((to, start, len));
+        self.packets += 1;
+        self.octets += len as u64;
         true
     }
 
@@ -47,13 +52,13 @@ impl Outbox {
         self.entries.iter().map(|(to, start, len)| (*to, &self.bytes[*start..start + len]))
     }
 
-    /// The datagram at `index`.
-    pub fn get(&self, index: usize) -> Option<(Address, &[u8])> {
-        self.entries.get(index).map(|(to, start, len)| (*to, &self.bytes[*start..start + len]))
-    }
-
     /// Forgets everything, keeping the memory.
     pub fn clear(&mut self) {
         self.entries.clear();
+    }
+
+    /// Datagrams and octets queued since the beginning.
+    pub fn total(&self) -> (u64, u64) {
+        (self.packets, self.octets)
     }
 }

@@ -18,9 +18,19 @@ pub struct ReportBlock {
     pub last_report: (u32, u32),
 }
 
-/// Calls `visit` for every report block, and returns whether a BYE was among the packets. Malformed tails are ignored.
-pub fn read(mut compound: &[u8], mut visit: impl FnMut(ReportBlock)) -> bool {
-    let mut bye = false;
+/// Something said in a compound packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// What arrives of one of our streams.
+    Report(ReportBlock),
+    /// A sender report: the middle 32 bits of its NTP time.
+    Sender(u32),
+    /// Goodbye.
+    Bye,
+}
+
+/// Calls `visit` for what a compound packet says. Malformed tails are ignored.
+pub fn read(mut compound: &[u8], mut visit: impl FnMut(Said)) {
     while let Some(&[first, kind, high, low]) = compound.first_chunk::<4>() {
         let len = (usize::from(u16::from_be_bytes([high, low])) + 1) * 4;
         let Some(packet) = compound.get(..len).filter(|_| first >> 6 == 2) else { break };
@@ -29,11 +39,15 @@ pub fn read(mut compound: &[u8], mut visit: impl FnMut(ReportBlock)) -> bool {
             201 => packet.get(8..),
             _ => None,
         };
-        blocks.unwrap_or(&[]).chunks_exact(24).take(usize::from(first & 31)).for_each(|block| visit(report_block(block)));
-        bye |= kind == 203;
+        if let (200, Some(&[a, b, c, d])) = (kind, packet.get(10..14)) {
+            visit(Said::Sender(u32::from_be_bytes([a, b, c, d])));
+        }
+        blocks.unwrap_or(&[]).chunks_exact(24).take(usize::from(first & 31)).for_each(|block| visit(Said::Report(report_block(block))));
+        if kind == 203 {
+            visit(Said::Bye);
+        }
         compound = &compound[len..];
     }
-    bye
 }
 
 fn report_block(block: &[u8]) -> ReportBlock {
@@ -102,11 +116,17 @@ mod tests {
         let mut out = [0; 128];
         let block = ReportBlock { ssrc: 9, fraction_lost: 25, highest: 70_000, jitter: 48, last_report: (5, 6) };
         let len = receiver_report(1, &block, 3, &mut out).unwrap();
-        let mut seen = Vec::new();
-        assert!(!read(&out[..len], |block| seen.push(block)));
-        assert_eq!(seen, [block]);
+        let said = |packet: &[u8]| {
+            let mut said = Vec::new();
+            read(packet, |part| said.push(part));
+            said
+        };
+        assert_eq!(said(&out[..len]), [Said::Report(block)]);
         let len = goodbye(7, &mut out).unwrap();
-        assert!(read(&out[..len], |_| panic!("no block in a goodbye")));
+        assert_eq!(said(&out[..len]), [Said::Bye]);
+        let report = SenderReport { ssrc: 1, wall: 1_500_000_000, timestamp: 7, packets: 2, octets: 300 };
+        let len = sender_report(&report, &mut out).unwrap();
+        assert_eq!(said(&out[..len]), [Said::Sender((2_208_988_801u32 & 0xffff) << 16 | 0x8000)]);
     }
 
     #[test]

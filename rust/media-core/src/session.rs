@@ -5,7 +5,9 @@ use std::fmt;
 use media_region::{Address, Record, STREAMS, SessionData};
 
 use crate::dtls::Handshake;
-use crate::srtp::{Opener, Profile, Sealer, Window};
+use crate::paths::Prefix;
+use crate::replay::Window;
+use crate::srtp::{Profile, RtpKey};
 use crate::time::Nanos;
 
 /// What a session carries.
@@ -117,32 +119,72 @@ pub struct SessionKey {
     pub(crate) tenant: u32,
 }
 
+/// Our ICE user fragment and password.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Credentials {
+    pub(crate) ufrag: [u8; 8],
+    pub(crate) password: [u8; 24],
+}
+
+/// An address that a session under construction has been checked from, and the bytes exchanged with it: until the handshake
+/// proves that it is theirs, it gets little more than it sends (rule 8).
+pub(crate) struct Path {
+    pub(crate) address: Address,
+    pub(crate) received: usize,
+    pub(crate) sent: usize,
+}
+
 /// Addresses a session under construction may be reached at.
 pub(crate) const MAX_PATHS: usize = 8;
 
 /// Before the handshake is done: plain memory, nothing in the region (rule 8).
 pub(crate) struct Pending {
+    pub(crate) data: SessionData,
     pub(crate) created: Nanos,
     pub(crate) fingerprint: [u8; 32],
     pub(crate) client: bool,
-    /// Addresses that a valid check came from, newest last.
-    pub(crate) paths: Vec<Address>,
+    /// Newest last.
+    pub(crate) paths: Vec<Path>,
+    /// Bytes of DTLS taken.
     pub(crate) received: usize,
+    /// Where its first check came from.
+    pub(crate) prefix: Option<Prefix>,
+}
+
+/// What is needed of a session's data for every packet; the rest lies in the region.
+#[derive(Clone, Copy)]
+pub(crate) struct Head {
+    pub(crate) payload_types: [u8; 2],
+    pub(crate) extensions: [u8; 2],
+    pub(crate) profile: Profile,
+    pub(crate) csrc: u32,
+    pub(crate) mids: [[u8; 8]; STREAMS],
+    pub(crate) ssrcs: [u32; STREAMS],
+    pub(crate) offsets: [u32; STREAMS],
 }
 
 /// With keys, in the region.
 pub(crate) struct Live {
     pub(crate) record: u32,
+    /// Where it stands in its Space's list of listeners.
+    pub(crate) place: u32,
     pub(crate) address: Address,
-    pub(crate) sealer: Sealer,
-    pub(crate) opener: Opener,
+    pub(crate) head: Head,
+    pub(crate) key: RtpKey,
+    /// Derived at the first packet: listeners send none.
+    pub(crate) opener: Option<Box<RtpKey>>,
     pub(crate) ssrc: Option<u32>,
     pub(crate) window: Window,
     pub(crate) rtcp_window: Window,
     pub(crate) consent: Nanos,
+    /// How long our last own check of the current address took to be answered; 0 if none was.
+    pub(crate) round_trip: Nanos,
     /// Whether checks on the current address nominate it: then only a nomination may move it.
     pub(crate) nominates: bool,
-    pub(crate) validation: Option<Validation>,
+    /// Our own checks of addresses that media may move to; rarely more than one.
+    pub(crate) validations: Vec<Validation>,
+    /// Credentials that an ICE restart replaced, until the new ones have been used: a restart that fails changes nothing.
+    pub(crate) previous: Option<Box<Credentials>>,
 }
 
 /// Our own check of an address that media may move to (rule 7).
@@ -154,15 +196,16 @@ pub(crate) struct Validation {
 }
 
 pub(crate) enum State {
-    Pending(Pending),
+    Pending(Box<Pending>),
     Live(Box<Live>),
 }
 
 /// A media session.
 pub struct Session {
-    pub(crate) data: SessionData,
     pub(crate) state: State,
-    pub(crate) handshake: Option<(Box<Handshake>, Nanos)>,
+    pub(crate) handshake: Option<Box<Handshake>>,
+    /// When its next timer fires: handshake, construction, or the end of the finished handshake's tail.
+    pub(crate) timer: Nanos,
     /// Its public id.
     pub id: SessionId,
     /// The Space it belongs to.
@@ -177,88 +220,66 @@ impl Session {
     /// The session in a region's record, going on where the last process left it.
     pub(crate) fn adopt(slot: u32, record: &Record) -> Option<Session> {
         let data = record.data()?;
-        let address = record.address()?;
-        let mut session = Session::of_data(data)?;
-        session.state = State::Live(Box::new(Live::new(&session.data, slot, address, Nanos(record.consent()))?));
-        if let State::Live(live) = &mut session.state {
-            if let Some((ssrc, highest)) = record.receive.mark() {
-                (live.ssrc, live.window) = (Some(ssrc), Window::after(highest));
-            }
-            if let Some((_, highest)) = record.receive_rtcp.mark() {
-                live.rtcp_window = Window::after(highest);
-            }
+        let mut live = Live::new(&data, slot, record.address()?, Nanos(record.consent()))?;
+        if let Some((ssrc, highest)) = record.receive.mark() {
+            (live.ssrc, live.window) = (Some(ssrc), Window::after(highest));
         }
-        Some(session)
+        if let Some((_, highest)) = record.receive_rtcp.mark() {
+            live.rtcp_window = Window::after(highest);
+        }
+        Session::of_data(&data, State::Live(Box::new(live)))
     }
 
-    /// A session without a connection.
-    pub(crate) fn of_data(data: SessionData) -> Option<Session> {
+    /// The session that `data` names.
+    pub(crate) fn of_data(data: &SessionData, state: State) -> Option<Session> {
         Some(Session {
             id: SessionId(data.id),
             space: Name::of_bytes(data.space),
             owner: Name::of_bytes(data.owner),
             feed: Feed::of_code(data.feed)?,
-            state: State::Pending(Pending { created: Nanos(0), fingerprint: [0; 32], client: false, paths: Vec::new(), received: 0 }),
+            state,
             handshake: None,
-            data,
+            timer: Nanos::NEVER,
         })
+    }
+
+    pub(crate) fn live(&self) -> Option<&Live> {
+        match &self.state {
+            State::Live(live) => Some(live),
+            State::Pending(_) => None,
+        }
     }
 
     /// Whether media flows.
     pub fn is_live(&self) -> bool {
-        matches!(self.state, State::Live(_))
-    }
-
-    /// Payload type of Opus.
-    pub fn opus(&self) -> u8 {
-        self.data.payload_types[0]
-    }
-
-    /// Payload type of RED, if agreed on.
-    pub fn red(&self) -> Option<u8> {
-        Some(self.data.payload_types[1]).filter(|format| *format != 0)
-    }
-
-    /// Extension id of the audio level, 0 for none.
-    pub fn level_extension(&self) -> u8 {
-        self.data.extensions[1]
-    }
-
-    /// The seat's number on the wire.
-    pub fn csrc(&self) -> u32 {
-        self.data.csrc
-    }
-
-    /// What is added to the media clock to make the RTP timestamps of `stream`.
-    pub fn offset(&self, stream: usize) -> u32 {
-        self.data.offsets[stream]
-    }
-
-    /// SSRC of a stream we send.
-    pub fn ssrc(&self, stream: usize) -> u32 {
-        self.data.ssrcs[stream]
+        self.live().is_some()
     }
 
     /// Whether it uses the slow SRTP profile.
     pub fn is_slow_profile(&self) -> bool {
-        self.data.profile == Profile::Aes128CmSha1.code()
+        self.live().is_some_and(|live| live.head.profile == Profile::Aes128CmSha1)
     }
 }
 
 impl Live {
     pub(crate) fn new(data: &SessionData, record: u32, address: Address, consent: Nanos) -> Option<Live> {
         let profile = Profile::of_code(data.profile)?;
+        let SessionData { payload_types, extensions, csrc, mids, ssrcs, offsets, .. } = *data;
         Some(Live {
             record,
+            place: 0,
             address,
-            sealer: Sealer::new(profile, &data.send_key),
-            opener: Opener::new(profile, &data.receive_key),
+            head: Head { payload_types, extensions, profile, csrc, mids, ssrcs, offsets },
+            key: RtpKey::new(profile, &data.send_key),
+            opener: None,
             ssrc: None,
             window: Window::default(),
             rtcp_window: Window::default(),
             consent,
+            round_trip: Nanos(0),
             nominates: false,
-            validation: None,
+            validations: Vec::new(),
+            previous: None,
         })
     }
 }

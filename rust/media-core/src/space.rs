@@ -1,11 +1,13 @@
 //! One Space's media: speakers in, programme out to listeners, stage feed out to speakers.
 
-use media_audio::{FRAME, Programme, Samples};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use media_audio::{Frame, Programme, Samples};
 
 use crate::grants::Grants;
 use crate::ingest::{Arrived, Speaker};
 use crate::outbox::Outbox;
-use crate::packets::Outgoing;
+use crate::seal::Outgoing;
 use crate::session::{Feed, OwnerName, Session, SessionKey, SpaceName};
 use crate::stage::Ears;
 use crate::time::Nanos;
@@ -17,6 +19,7 @@ pub struct MediaSpace {
     pub name: SpaceName,
     speakers: Vec<Speaker>,
     ears: Vec<Ears>,
+    /// Each listener's session knows its place in here.
     listeners: Vec<SessionKey>,
     programme: Option<Programme>,
     /// What the last report of its number of listeners said.
@@ -29,23 +32,31 @@ impl MediaSpace {
         MediaSpace { name, speakers: Vec::new(), ears: Vec::new(), listeners: Vec::new(), programme: None, reported: 0 }
     }
 
-    /// A session of this Space came up.
-    pub fn join(&mut self, now: Nanos, key: SessionKey, session: &Session) {
+    /// A live session of this Space came up.
+    pub fn join(&mut self, now: Nanos, key: SessionKey, transport: &mut Transport) {
+        let Some((session, live)) = transport.get(key).and_then(|session| Some((session, session.live()?))) else { return };
         match session.feed {
-            Feed::Programme => self.listeners.push(key),
-            Feed::Stage => self.ears.push(Ears::new(key, session.owner)),
+            Feed::Programme => {
+                let place = self.listeners.len() as u32;
+                self.listeners.push(key);
+                transport.live_mut(key).into_iter().for_each(|live| live.place = place);
+            }
+            Feed::Stage => self.ears.push(Ears::new(key, session.owner, now, transport.marks(key))),
             Feed::Ingest => {
                 // Without memory for a decoder there is no speaker; the next session may have more luck.
-                if let Ok(speaker) = Speaker::new(key, session.owner, session.csrc(), session.opus(), session.red(), now) {
-                    self.speakers.push(speaker);
-                }
+                self.speakers.extend(Speaker::new(key, session.owner, live.record, &live.head, now).ok());
             }
         }
     }
 
-    /// A session is gone.
-    pub fn leave(&mut self, key: SessionKey) {
-        self.listeners.retain(|other| *other != key);
+    /// A session is about to go.
+    pub fn leave(&mut self, key: SessionKey, transport: &mut Transport) {
+        let place = transport.get(key).and_then(Session::live).map_or(usize::MAX, |live| live.place as usize);
+        if self.listeners.get(place) == Some(&key) {
+            self.listeners.swap_remove(place);
+            let moved = self.listeners.get(place).and_then(|moved| transport.live_mut(*moved));
+            moved.into_iter().for_each(|live| live.place = place as u32);
+        }
         self.ears.retain(|ears| ears.key != key);
         if let Some(at) = self.speakers.iter().position(|speaker| speaker.key == key) {
             let csrc = self.speakers.swap_remove(at).csrc;
@@ -59,8 +70,8 @@ impl MediaSpace {
     }
 
     /// Live listening sessions.
-    pub fn listeners(&self) -> u32 {
-        self.listeners.len() as u32
+    pub fn listeners(&self) -> &[SessionKey] {
+        &self.listeners
     }
 
     /// Its speakers.
@@ -68,10 +79,15 @@ impl MediaSpace {
         &mut self.speakers
     }
 
+    /// The speaker of an ingest session.
+    pub fn speaker(&mut self, key: SessionKey) -> Option<&mut Speaker> {
+        self.speakers.iter_mut().find(|speaker| speaker.key == key)
+    }
+
     /// Closes the gate of one speaker at once.
     pub fn close_gate(&mut self, owner: OwnerName) {
         for speaker in self.speakers.iter_mut().filter(|speaker| speaker.owner == owner) {
-            speaker.gate(None);
+            speaker.gate(None, Nanos(0));
             let csrc = speaker.csrc;
             self.ears.iter_mut().for_each(|ears| ears.forget(csrc));
         }
@@ -80,45 +96,54 @@ impl MediaSpace {
     /// A speaker's packet: into their voice, and on to the other speakers' ears.
     pub fn arrive(&mut self, now: Nanos, grants: &Grants, transport: &Transport, key: SessionKey, arrived: &Arrived<'_>, out: &mut Outbox) {
         let Some(speaker) = self.speakers.iter_mut().find(|speaker| speaker.key == key) else { return };
-        speaker.gate(grants.open_since(self.name, speaker.owner, now));
+        speaker.gate(grants.open_since(self.name, speaker.owner, now), transport.way(key));
         let (owner, csrc) = (speaker.owner, speaker.csrc);
         speaker.arrive(now, arrived, |forward| {
             for ears in self.ears.iter_mut().filter(|ears| ears.owner != owner) {
                 if let Some((stream, timestamp)) = ears.place(now, csrc, forward.level, forward.timestamp) {
                     let csrcs = [csrc << 8 | u32::from(forward.level)];
-                    transport.seal_rtp(ears.key, stream, &Outgoing { timestamp, marker: false, csrcs: &csrcs }, forward.payload, out);
+                    transport.seal_rtp(ears.key, stream, &Outgoing { timestamp, csrcs: &csrcs }, forward.payload, out);
                 }
             }
         });
     }
 
-    /// Plays one 20 ms frame ending at `end` on the media clock: gates, voices, mix, encode, fan-out.
-    pub fn tick(&mut self, now: Nanos, end: Samples, grants: &Grants, transport: &Transport, out: &mut Outbox) {
+    /// Plays 20 ms of every speaker, ending at `end` on the media clock, and closes the gates of those whose grant is over.
+    /// Returns a session whose sound made us panic, if one did.
+    pub fn play(&mut self, now: Nanos, end: Samples, grants: &Grants, transport: &Transport) -> Option<SessionKey> {
+        let header = transport.region.header();
+        let mut broken = None;
         for speaker in &mut self.speakers {
             let since = grants.open_since(self.name, speaker.owner, now);
             if since.is_none() && speaker.is_open() {
                 let csrc = speaker.csrc;
                 self.ears.iter_mut().for_each(|ears| ears.forget(csrc));
             }
-            speaker.gate(since);
-            speaker.voice.tick(end);
+            speaker.gate(since, transport.way(speaker.key));
+            header.set_handling(Some(speaker.record));
+            if catch_unwind(AssertUnwindSafe(|| speaker.voice.tick(end))).is_err() {
+                broken = Some(speaker.key);
+            }
         }
+        if !self.speakers.is_empty() {
+            header.set_handling(None);
+        }
+        broken
+    }
+
+    /// Mixes what `play` made. Returns the programme's next frame, if one is due and has something to say, and the timestamp of
+    /// its first sample.
+    pub fn mix(&mut self, now: Nanos, end: Samples) -> Option<(u32, Frame<'_>)> {
         if self.listeners.is_empty() {
             self.programme = None;
-            return;
+            return None;
         }
         if self.programme.is_none() {
             self.programme = Programme::new().ok();
         }
-        let Some(programme) = &mut self.programme else { return };
-        let Some(frame) = programme.tick(self.speakers.iter().map(|speaker| (speaker.csrc, &speaker.voice))) else { return };
-        let mut csrcs = [0; 15];
-        let count = frame.sources.len().min(15);
-        csrcs.iter_mut().zip(frame.sources).for_each(|(csrc, source)| *csrc = source.csrc << 8 | u32::from(source.level));
-        let timestamp = (end.0 - FRAME as u64) as u32;
-        let outgoing = Outgoing { timestamp, marker: false, csrcs: &csrcs[..count] };
-        for key in &self.listeners {
-            transport.seal_rtp(*key, 0, &outgoing, frame.payload, out);
-        }
+        let programme = self.programme.as_mut()?;
+        programme.suit(self.listeners.len(), Samples(now.samples()));
+        let frame = programme.tick(self.speakers.iter().map(|speaker| (speaker.csrc, &speaker.voice)))?;
+        Some(((end.0 - u64::from(frame.samples)) as u32, frame))
     }
 }

@@ -1,4 +1,4 @@
-//! SRTP and SRTCP (RFC 3711, RFC 7714): key derivation, sealing, opening, replay.
+//! SRTP and SRTCP (RFC 3711, RFC 7714): key derivation, sealing and opening.
 //!
 //! Our own, over aws-lc-rs, because the state must survive a crash in the region and an index must come from it: no library
 //! lets the caller own the packet index. Known-answer vectors below hold it to the RFCs.
@@ -104,7 +104,7 @@ struct Cm {
 
 /// One direction of RTP or of RTCP under one master key.
 enum Suite {
-    Gcm { key: Box<LessSafeKey>, salt: [u8; 12] },
+    Gcm { key: LessSafeKey, salt: [u8; 12] },
     Cm(Box<Cm>),
 }
 
@@ -126,7 +126,7 @@ impl Suite {
         derive(key, salt, labels[2], &mut session_salt);
         let algorithm = if profile == Profile::Aes256Gcm { &AES_256_GCM } else { &AES_128_GCM };
         let key = UnboundKey::new(algorithm, session_key).expect("the key has the algorithm's length");
-        Suite::Gcm { key: Box::new(LessSafeKey::new(key)), salt: session_salt }
+        Suite::Gcm { key: LessSafeKey::new(key), salt: session_salt }
     }
 }
 
@@ -166,24 +166,21 @@ fn cm_tag(auth: &hmac::Key, parts: [&[u8]; 2]) -> [u8; 10] {
     tag
 }
 
-/// Seals what we send on one session.
-pub struct Sealer {
+/// The key of one direction's SRTP.
+pub struct RtpKey {
     profile: Profile,
-    master: Master,
-    rtp: Suite,
-    /// Built at the first report: most listeners get few, and a context is 600 bytes.
-    rtcp: Option<Suite>,
+    suite: Suite,
 }
 
-impl Sealer {
-    /// A sealer for `master` under `profile`.
-    pub fn new(profile: Profile, master: &Master) -> Sealer {
-        Sealer { profile, master: *master, rtp: Suite::new(profile, master, [RTP_KEY, RTP_AUTH, RTP_SALT]), rtcp: None }
+impl RtpKey {
+    /// Derived from `master` under `profile`.
+    pub fn new(profile: Profile, master: &Master) -> RtpKey {
+        RtpKey { profile, suite: Suite::new(profile, master, [RTP_KEY, RTP_AUTH, RTP_SALT]) }
     }
 
     /// Seals the RTP packet `buffer[..len]` whose header is `header` bytes long; returns the sealed length, or `None` if the
     /// buffer has no room for the tag. The sequence number in the header must be `index.sequence()`.
-    pub fn seal_rtp(&self, index: PacketIndex, buffer: &mut [u8], header: usize, len: usize) -> Option<usize> {
+    pub fn seal(&self, index: PacketIndex, buffer: &mut [u8], header: usize, len: usize) -> Option<usize> {
         let sealed = len + self.profile.rtp_tag();
         if header < 12 || len < header || buffer.len() < sealed {
             return None;
@@ -191,7 +188,7 @@ impl Sealer {
         let index = index.get();
         let (head, rest) = buffer.split_at_mut(header);
         let body = len - header;
-        match &self.rtp {
+        match &self.suite {
             Suite::Gcm { key, salt } => {
                 let nonce = gcm_iv(salt, &head[8..12], index);
                 let tag = key.seal_in_place_separate_tag(nonce, Aad::from(&*head), &mut rest[..body]).ok()?;
@@ -208,16 +205,51 @@ impl Sealer {
         Some(sealed)
     }
 
+    /// Opens the RTP packet in place under the index that its sequence number and the caller's rollover guess make; returns
+    /// where the payload ends. After a failure the packet's bytes mean nothing.
+    pub fn open(&self, index: u64, packet: &mut [u8], header: usize) -> Result<usize, SrtpError> {
+        let tag_len = self.profile.rtp_tag();
+        let end = packet.len().checked_sub(tag_len).filter(|end| *end >= header && header >= 12).ok_or(SrtpError::Short)?;
+        match &self.suite {
+            Suite::Gcm { key, salt } => {
+                let (head, body) = packet.split_at_mut(header);
+                let nonce = gcm_iv(salt, &head[8..12], index);
+                key.open_in_place(nonce, Aad::from(&*head), body).map_err(|_| SrtpError::Forged)?;
+            }
+            Suite::Cm(cm) => {
+                let Cm { key, salt, auth } = &**cm;
+                let rollover = ((index >> 16) as u32).to_be_bytes();
+                let tag = cm_tag(auth, [&packet[..end], &rollover]);
+                verify_slices_are_equal(&tag, &packet[end..]).map_err(|_| SrtpError::Forged)?;
+                let iv = cm_iv(salt, &packet[8..12], index);
+                aes_ctr(key, iv, &mut packet[header..end]);
+            }
+        }
+        Ok(end)
+    }
+}
+
+/// The key of one direction's SRTCP. Reports are rare and a key is 600 bytes: it is derived when one is due, and not kept.
+pub struct RtcpKey {
+    profile: Profile,
+    suite: Suite,
+}
+
+impl RtcpKey {
+    /// Derived from `master` under `profile`.
+    pub fn new(profile: Profile, master: &Master) -> RtcpKey {
+        RtcpKey { profile, suite: Suite::new(profile, master, [RTCP_KEY, RTCP_AUTH, RTCP_SALT]) }
+    }
+
     /// Seals the compound RTCP packet `buffer[..len]`; returns the sealed length.
-    pub fn seal_rtcp(&mut self, index: RtcpIndex, buffer: &mut [u8], len: usize) -> Option<usize> {
+    pub fn seal(&self, index: RtcpIndex, buffer: &mut [u8], len: usize) -> Option<usize> {
         if len < 8 || buffer.len() < len + MAX_OVERHEAD {
             return None;
         }
         let word = (index.get() | 0x8000_0000).to_be_bytes();
-        let suite = self.rtcp.get_or_insert_with(|| Suite::new(self.profile, &self.master, [RTCP_KEY, RTCP_AUTH, RTCP_SALT]));
         let (head, rest) = buffer.split_at_mut(8);
         let body = len - 8;
-        match suite {
+        match &self.suite {
             Suite::Gcm { key, salt } => {
                 let nonce = gcm_iv(salt, &head[4..8], u64::from(index.get()));
                 let mut aad = [0; 12];
@@ -238,60 +270,13 @@ impl Sealer {
             }
         }
     }
-}
-
-/// Opens what arrives on one session.
-pub struct Opener {
-    profile: Profile,
-    master: Master,
-    rtp: Option<Suite>,
-    rtcp: Option<Suite>,
-}
-
-impl Opener {
-    /// An opener for `master` under `profile`; contexts are built when first needed, for most listeners never send RTP.
-    pub fn new(profile: Profile, master: &Master) -> Opener {
-        Opener { profile, master: *master, rtp: None, rtcp: None }
-    }
-
-    /// Opens the RTP packet in place under the index that its sequence number and the caller's rollover guess make; returns
-    /// where the payload ends.
-    pub fn open_rtp(&mut self, index: u64, packet: &mut [u8], header: usize) -> Result<usize, SrtpError> {
-        let tag_len = self.profile.rtp_tag();
-        let end = packet.len().checked_sub(tag_len).filter(|end| *end >= header && header >= 12).ok_or(SrtpError::Short)?;
-        let suite = self.rtp.get_or_insert_with(|| Suite::new(self.profile, &self.master, [RTP_KEY, RTP_AUTH, RTP_SALT]));
-        match suite {
-            Suite::Gcm { key, salt } => {
-                let (head, body) = packet.split_at_mut(header);
-                let nonce = gcm_iv(salt, &head[8..12], index);
-                key.open_in_place(nonce, Aad::from(&*head), body).map_err(|_| SrtpError::Forged)?;
-            }
-            Suite::Cm(cm) => {
-                let Cm { key, salt, auth } = &**cm;
-                let rollover = ((index >> 16) as u32).to_be_bytes();
-                let tag = cm_tag(auth, [&packet[..end], &rollover]);
-                verify_slices_are_equal(&tag, &packet[end..]).map_err(|_| SrtpError::Forged)?;
-                let iv = cm_iv(salt, &packet[8..12], index);
-                aes_ctr(key, iv, &mut packet[header..end]);
-            }
-        }
-        Ok(end)
-    }
-
-    /// The index an SRTCP packet claims, before it is trusted.
-    pub fn rtcp_index(&self, packet: &[u8]) -> Option<u32> {
-        let end = if self.profile == Profile::Aes128CmSha1 { packet.len().checked_sub(10)? } else { packet.len() };
-        let word = packet.get(end.checked_sub(4)?..end)?;
-        Some(u32::from_be_bytes(word.try_into().ok()?) & 0x7fff_ffff)
-    }
 
     /// Opens the SRTCP packet in place; returns where the plain compound packet ends. Unencrypted SRTCP (E = 0) is refused.
-    pub fn open_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
-        let index = self.rtcp_index(packet).ok_or(SrtpError::Short)?;
+    pub fn open(&self, packet: &mut [u8]) -> Result<usize, SrtpError> {
+        let index = rtcp_index(self.profile, packet).ok_or(SrtpError::Short)?;
         let overhead = if self.profile == Profile::Aes128CmSha1 { 14 } else { 20 };
         let end = packet.len().checked_sub(overhead).filter(|end| *end >= 8).ok_or(SrtpError::Short)?;
-        let suite = self.rtcp.get_or_insert_with(|| Suite::new(self.profile, &self.master, [RTCP_KEY, RTCP_AUTH, RTCP_SALT]));
-        match suite {
+        match &self.suite {
             Suite::Gcm { key, salt } => {
                 let (packet, word) = packet.split_at_mut(end + 16);
                 let (head, body) = packet.split_at_mut(8);
@@ -319,58 +304,11 @@ impl Opener {
     }
 }
 
-/// Which indices of one SSRC have arrived (RFC 3711 §3.3.2). Consulted before opening, advanced only after.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Window {
-    highest: Option<u64>,
-    seen: u64,
-}
-
-impl Window {
-    /// A window that treats everything up to `highest` as seen: what a successor starts from (rule 6).
-    pub fn after(highest: u64) -> Window {
-        Window { highest: Some(highest), seen: u64::MAX }
-    }
-
-    /// The highest authenticated index.
-    pub fn highest(&self) -> Option<u64> {
-        self.highest
-    }
-
-    /// The index a sequence number most likely has (RFC 3711 §3.3.1): one candidate, rollover 0 at the start.
-    pub fn guess(&self, sequence: u16) -> u64 {
-        let Some(highest) = self.highest else { return u64::from(sequence) };
-        let (rollover, last) = (highest >> 16, highest as u16);
-        let rollover = if last < 0x8000 {
-            if sequence.saturating_sub(last) > 0x8000 { rollover.saturating_sub(1) } else { rollover }
-        } else if last - 0x8000 > sequence {
-            rollover + 1
-        } else {
-            rollover
-        };
-        rollover << 16 | u64::from(sequence)
-    }
-
-    /// Whether `index` is new.
-    pub fn is_new(&self, index: u64) -> bool {
-        match self.highest {
-            None => true,
-            Some(highest) if index > highest => true,
-            Some(highest) => highest - index < 64 && self.seen >> (highest - index) & 1 == 0,
-        }
-    }
-
-    /// Marks an authenticated index as seen.
-    pub fn advance(&mut self, index: u64) {
-        match self.highest {
-            Some(highest) if index <= highest => self.seen |= 1u64.checked_shl((highest - index) as u32).unwrap_or(0),
-            Some(highest) => {
-                self.seen = self.seen.checked_shl((index - highest).min(64) as u32).unwrap_or(0) | 1;
-                self.highest = Some(index);
-            }
-            None => (self.highest, self.seen) = (Some(index), 1),
-        }
-    }
+/// The index an SRTCP packet claims, before it is trusted.
+pub fn rtcp_index(profile: Profile, packet: &[u8]) -> Option<u32> {
+    let end = if profile == Profile::Aes128CmSha1 { packet.len().checked_sub(10)? } else { packet.len() };
+    let word = packet.get(end.checked_sub(4)?..end)?;
+    Some(u32::from_be_bytes(word.try_into().ok()?) & 0x7fff_ffff)
 }
 
 #[cfg(test)]

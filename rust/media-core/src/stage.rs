@@ -32,9 +32,15 @@ pub struct Ears {
 }
 
 impl Ears {
-    /// Ears that hear nobody yet.
-    pub fn new(key: SessionKey, owner: OwnerName) -> Ears {
-        Ears { key, owner, slots: [Slot::default(); STREAMS] }
+    /// Ears that hear nobody yet. `marks` are the timestamps of the last packets that an earlier process sent on the streams:
+    /// what comes next is later, whoever speaks.
+    pub fn new(key: SessionKey, owner: OwnerName, now: Nanos, marks: [Option<u32>; STREAMS]) -> Ears {
+        let media = now.samples();
+        let slots = marks.map(|mark| {
+            let ahead = mark.map_or(0, |mark| mark.wrapping_sub(media as u32) as i32);
+            Slot { last: mark.map_or(0, |_| media.saturating_add_signed(i64::from(ahead))), ..Slot::default() }
+        });
+        Ears { key, owner, slots }
     }
 
     /// The stream to forward a packet of `csrc` on and its timestamp there, or `None` if others are louder.
@@ -86,7 +92,19 @@ mod tests {
     use crate::time::SECOND;
 
     fn ears() -> Ears {
-        Ears::new(SessionKey { slot: 0, tenant: 1 }, Name::new("ann").unwrap())
+        Ears::new(SessionKey { slot: 0, tenant: 1 }, Name::new("ann").unwrap(), Nanos(10 * SECOND), [None; STREAMS])
+    }
+
+    #[test]
+    fn a_successor_never_goes_back_in_time() {
+        let (mut ears, now) = (ears(), Nanos(10 * SECOND));
+        // The first packet comes late, those after it in time: the stream runs ahead of the media clock.
+        ears.place(now, 1, 30, 1000);
+        let (_, last) = ears.place(now, 1, 30, 1000 + 4800).unwrap();
+        let later = now.after(20 * MILLISECOND);
+        let mut successor = Ears::new(ears.key, ears.owner, later, [Some(last), None, None]);
+        let (at, next) = successor.place(later, 1, 30, 1000 + 5760).unwrap();
+        assert!(at == 0 && next >= last + 960, "{next} after {last}");
     }
 
     #[test]

@@ -1,31 +1,27 @@
-//! Every session's connection: from datagrams to authenticated RTP and back. Sans-IO.
+//! Every session of this node and how each is found, adopted and closed. Offers are answered in `opening`, datagrams read in
+//! `packets`, addresses judged in `paths`, handshakes led in `handshakes`, packets sealed in `seal`.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use media_region::{Region, STREAMS, SessionData};
-use thiserror::Error;
+use media_region::{Address, Record, Region, SessionData};
 
-use crate::answer::{Ours, answer, restart_fragment};
 use crate::dtls::DtlsSetup;
 use crate::outbox::Outbox;
-use crate::random::{Random, bytes, ice_chars};
+use crate::paths::Prefix;
 use crate::rtcp;
-use crate::sdp::{self, Direction, Offer, SdpError};
 use crate::session::{Feed, Live, OwnerName, Pending, Session, SessionId, SessionKey, SpaceName, State};
-use crate::time::{Nanos, SECOND};
+use crate::srtp::Profile;
+use crate::time::{MILLISECOND, Nanos, SECOND};
 
 /// A session without a connection dies after this.
-const UNCONNECTED: u64 = 15 * SECOND;
+pub(crate) const UNCONNECTED: u64 = 15 * SECOND;
 /// RFC 7675 §5.1: consent that is not renewed for this long is gone. An ICE-lite side sends no checks, so it must watch for theirs.
 const CONSENT: u64 = 30 * SECOND;
-/// How long a finished handshake is kept to resend its last flight.
-pub(crate) const HANDSHAKE_TAIL: u64 = 10 * SECOND;
-/// Sessions under construction at once (rule 8).
-const MAX_PENDING: usize = 4096;
-/// Records that listeners may not take (rule 8).
-const RESERVED_FOR_SPEAKERS: usize = 64;
+/// Consent is looked at in parts this often: all of them once a second, never all at once.
+const SWEEP: u64 = 100 * MILLISECOND;
+const SWEEPS: usize = 10;
 
 /// How a transport is set up.
 pub struct TransportConfig {
@@ -33,57 +29,6 @@ pub struct TransportConfig {
     pub candidates: Vec<SocketAddr>,
     /// Certificate and handshake configuration.
     pub dtls: DtlsSetup,
-}
-
-/// A wish for a session.
-pub struct Open<'a> {
-    /// Its id.
-    pub id: SessionId,
-    /// The Space.
-    pub space: SpaceName,
-    /// Whose it will be.
-    pub owner: OwnerName,
-    /// What it carries.
-    pub feed: Feed,
-    /// The seat's number, 0 for a listener.
-    pub csrc: u32,
-    /// The SDP offer.
-    pub offer: &'a str,
-}
-
-/// An answered offer.
-pub struct Opened {
-    /// The session.
-    pub key: SessionKey,
-    /// The SDP answer.
-    pub sdp: String,
-    /// Its strong ETag, without quotes.
-    pub etag: String,
-}
-
-/// Why an offer was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum OpenError {
-    /// The offer is at fault.
-    #[error(transparent)]
-    Sdp(#[from] SdpError),
-    /// There is no room.
-    #[error("the server is full")]
-    Full,
-}
-
-/// Why a PATCH was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum PatchError {
-    /// The fragment is at fault.
-    #[error(transparent)]
-    Sdp(#[from] SdpError),
-    /// A restart without If-Match (RFC 9725 §4.3.1).
-    #[error("an ICE restart needs If-Match")]
-    Required,
-    /// If-Match names another restart's ETag.
-    #[error("the session has been restarted since")]
-    Stale,
 }
 
 /// Why a session ended.
@@ -153,14 +98,23 @@ pub struct Transport {
     pub(crate) config: TransportConfig,
     slots: Vec<Slot>,
     free_slots: Vec<u32>,
+    /// Records that were used and are free again; those at and above the region's mark have never been touched.
     pub(crate) free_records: Vec<u32>,
     pub(crate) by_ufrag: HashMap<[u8; 8], SessionKey>,
     pub(crate) by_address: HashMap<(SocketAddr, u8), SessionKey>,
-    by_id: HashMap<SessionId, SessionKey>,
-    pub(crate) handshaking: Vec<SessionKey>,
+    pub(crate) by_ssrc: HashMap<u32, SessionKey>,
+    pub(crate) by_transaction: HashMap<[u8; 12], SessionKey>,
+    pub(crate) by_id: HashMap<SessionId, SessionKey>,
+    by_owner: HashMap<(SpaceName, OwnerName, Feed), SessionKey>,
+    pub(crate) timers: BTreeSet<(Nanos, SessionKey)>,
+    /// Sessions under construction, by where their first check came from.
+    pub(crate) prefixes: HashMap<Prefix, u32>,
     pub(crate) pending: usize,
+    live: [usize; 3],
+    slow: usize,
     pub(crate) happened: VecDeque<Lifecycle>,
     swept: Nanos,
+    sweep_at: usize,
     /// What was counted.
     pub counters: Counters,
 }
@@ -168,7 +122,8 @@ pub struct Transport {
 impl Transport {
     /// A transport over `region`, going on with every session that stands in it. A record two processes died on is dropped (rule 5).
     pub fn new(region: Arc<Region>, config: TransportConfig) -> Transport {
-        if let Some(record) = region.header().take_handling().and_then(|slot| region.records().get(slot as usize))
+        let used = region.header().records_used().min(region.records().len());
+        if let Some(record) = region.header().take_handling().and_then(|slot| region.records()[..used].get(slot as usize))
             && record.is_live()
             && record.strike() >= 2
         {
@@ -182,21 +137,28 @@ impl Transport {
             free_records: Vec::new(),
             by_ufrag: HashMap::new(),
             by_address: HashMap::new(),
+            by_ssrc: HashMap::new(),
+            by_transaction: HashMap::new(),
             by_id: HashMap::new(),
-            handshaking: Vec::new(),
+            by_owner: HashMap::new(),
+            timers: BTreeSet::new(),
+            prefixes: HashMap::new(),
             pending: 0,
+            live: [0; 3],
+            slow: 0,
             happened: VecDeque::new(),
             swept: Nanos(0),
+            sweep_at: 0,
             counters: Counters::default(),
         };
-        for (at, record) in region.records().iter().enumerate().rev() {
-            match Session::adopt(at as u32, record) {
+        for (at, record) in (0u32..).zip(&region.records()[..used]) {
+            match Session::adopt(at, record) {
                 Some(session) => transport.adopt(session),
                 None => {
                     if record.is_live() {
                         record.release();
                     }
-                    transport.free_records.push(at as u32);
+                    transport.free_records.push(at);
                 }
             }
         }
@@ -204,15 +166,27 @@ impl Transport {
     }
 
     fn adopt(&mut self, session: Session) {
-        let State::Live(live) = &session.state else { return };
-        let (ufrag, address) = (session.data.ufrag, (live.address.remote, live.address.socket));
+        // A process may die between two sessions of one owner changing places.
+        if let Some(older) = self.by_owner.get(&(session.space, session.owner, session.feed)).copied() {
+            self.reap(older);
+        }
+        let Some(live) = session.live() else { return };
+        let (address, ssrc, ufrag) = ((live.address.remote, live.address.socket), live.ssrc, self.record(live).data());
+        let (feed, slow) = (session.feed, session.is_slow_profile());
         let key = self.insert(session);
-        self.by_ufrag.insert(ufrag, key);
+        self.by_ufrag.extend(ufrag.map(|data| (data.ufrag, key)));
         self.by_address.insert(address, key);
+        self.by_ssrc.extend(ssrc.map(|ssrc| (ssrc, key)));
+        self.count(feed, slow);
     }
 
-    fn insert(&mut self, session: Session) -> SessionKey {
-        let id = session.id;
+    fn count(&mut self, feed: Feed, slow: bool) {
+        self.live[feed as usize] += 1;
+        self.slow += usize::from(slow);
+    }
+
+    pub(crate) fn insert(&mut self, session: Session) -> SessionKey {
+        let (id, owner) = (session.id, (session.space, session.owner, session.feed));
         let slot = self.free_slots.pop().unwrap_or_else(|| {
             self.slots.push(Slot { tenant: 0, session: None });
             self.slots.len() as u32 - 1
@@ -222,129 +196,33 @@ impl Transport {
         entry.session = Some(session);
         let key = SessionKey { slot, tenant: entry.tenant };
         self.by_id.insert(id, key);
+        self.by_owner.insert(owner, key);
         key
     }
 
-    /// Answers an offer.
-    pub fn open(&mut self, now: Nanos, random: &mut dyn Random, open: &Open<'_>) -> Result<Opened, OpenError> {
-        let offer = sdp::offer(open.offer)?;
-        check_sections(&offer, open.feed)?;
-        let reserved = if open.feed == Feed::Ingest { 0 } else { RESERVED_FOR_SPEAKERS.min(self.region.records().len() / 2) };
-        if self.pending >= MAX_PENDING || self.free_records.len() <= self.pending + reserved || self.by_id.contains_key(&open.id) {
-            return Err(OpenError::Full);
-        }
-        let data = self.draft(random, open, &offer);
-        let ssrcs = data.ssrcs;
-        let (ufrag, restarts) = (data.ufrag, data.restarts);
-        let Some(mut session) = Session::of_data(data) else { return Err(OpenError::Full) };
-        session.state =
-            State::Pending(Pending { created: now, fingerprint: offer.fingerprint, client: offer.passive, paths: Vec::new(), received: 0 });
-        let sdp = self.describe(&session, |ours| answer(&offer, open.feed, &Ours { ssrcs: &ssrcs[..open.feed.sections()], ..ours }));
-        let key = self.insert(session);
-        self.by_ufrag.insert(ufrag, key);
-        self.pending += 1;
-        Ok(Opened { key, sdp, etag: etag(restarts) })
-    }
-
-    fn draft(&self, random: &mut dyn Random, open: &Open<'_>, offer: &Offer) -> SessionData {
-        let first = &offer.sections[0];
-        let mut mids = [[0; 8]; STREAMS];
-        for (out, section) in mids.iter_mut().zip(&offer.sections) {
-            let mid = section.mid.as_deref().unwrap_or("").as_bytes();
-            let len = mid.len().min(8);
-            out[..len].copy_from_slice(&mid[..len]);
-        }
-        let mut ufrag = ice_chars(random);
-        while self.by_ufrag.contains_key(&ufrag) {
-            ufrag = ice_chars(random);
-        }
-        SessionData {
-            id: open.id.0,
-            space: open.space.bytes(),
-            owner: open.owner.bytes(),
-            feed: open.feed.code(),
-            payload_types: [first.opus, first.red.filter(|_| open.feed == Feed::Ingest).unwrap_or(0)],
-            extensions: [first.mid_extension, first.level_extension],
-            mids,
-            csrc: open.csrc,
-            ssrcs: std::array::from_fn(|_| u32::from_be_bytes(bytes(random)) | 1),
-            offsets: std::array::from_fn(|_| u32::from_be_bytes(bytes(random))),
-            // Low, so that whoever joins sees rollover 0 for long before the first wrap.
-            first: std::array::from_fn(|_| u16::from_be_bytes(bytes(random)) & 0x3fff),
-            ufrag,
-            password: ice_chars(random),
-            remote_ufrag: padded(&offer.ice.0),
-            remote_password: padded(&offer.ice.1),
-            ..SessionData::default()
+    /// What is written of a session: before its handshake in memory, after it in the region.
+    pub(crate) fn data(&self, key: SessionKey) -> Option<SessionData> {
+        match &self.get(key)?.state {
+            State::Pending(pending) => Some(pending.data.clone()),
+            State::Live(live) => self.record(live).data(),
         }
     }
 
-    fn describe(&self, session: &Session, write: impl FnOnce(Ours<'_>) -> String) -> String {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let (ufrag, password) = (text(&session.data.ufrag), text(&session.data.password));
-        write(Ours {
-            origin: u64::from_be_bytes(session.id.0[..8].try_into().unwrap_or_default()) >> 2,
-            ice: (&ufrag, &password),
-            fingerprint: &self.config.dtls.fingerprint(),
-            candidates: &self.config.candidates,
-            ssrcs: &[],
-        })
-    }
-
-    /// Trickle (an empty answer) or ICE restart (RFC 9725 §4.3): a failed one leaves the session as it was.
-    pub fn patch(
-        &mut self,
-        random: &mut dyn Random,
-        key: SessionKey,
-        if_match: &str,
-        fragment: &str,
-    ) -> Result<(String, String), PatchError> {
-        let fragment = sdp::fragment(fragment)?;
-        let Some(session) = self.get(key) else { return Err(PatchError::Stale) };
-        let current = etag(session.data.restarts);
-        if padded::<32>(&fragment.ice.0) == session.data.remote_ufrag {
-            return Ok((String::new(), current));
-        }
-        match if_match.trim_matches('"') {
-            "" => return Err(PatchError::Required),
-            "*" => {}
-            tag if tag == current => {}
-            _ => return Err(PatchError::Stale),
-        }
-        let mut ufrag = ice_chars(random);
-        while self.by_ufrag.contains_key(&ufrag) {
-            ufrag = ice_chars(random);
-        }
-        let password = ice_chars(random);
-        let region = self.region.clone();
-        let Some(session) = self.get_mut(key) else { return Err(PatchError::Stale) };
-        let old = std::mem::replace(&mut session.data.ufrag, ufrag);
-        session.data.password = password;
-        session.data.remote_ufrag = padded(&fragment.ice.0);
-        session.data.remote_password = padded(&fragment.ice.1);
-        session.data.restarts += 1;
-        let restarts = session.data.restarts;
-        if let State::Live(live) = &mut session.state {
-            live.validation = None;
-            live.nominates = false;
-            region.records()[live.record as usize].rewrite(&session.data);
-        }
-        self.by_ufrag.remove(&old);
-        self.by_ufrag.insert(ufrag, key);
-        let Some(session) = self.get(key) else { return Err(PatchError::Stale) };
-        let mid = session.data.mids[0];
-        let mid = std::str::from_utf8(&mid).ok().map(|mid| mid.trim_end_matches('\0')).filter(|mid| !mid.is_empty());
-        Ok((self.describe(session, |ours| restart_fragment(&ours, mid)), etag(restarts)))
+    pub(crate) fn record(&self, live: &Live) -> &Record {
+        &self.region.records()[live.record as usize]
     }
 
     /// Ends a session: a goodbye if it can be said, keys forgotten, slot freed.
     pub fn close(&mut self, now: Nanos, key: SessionKey, out: &mut Outbox) {
-        for stream in 0..self.get(key).map_or(0, |session| session.feed.sections()) {
-            let ssrc = self.get(key).map_or(0, |session| session.data.ssrcs[stream]);
-            self.seal_rtcp(key, stream, out, |buffer| rtcp::goodbye(ssrc, buffer));
+        if self.get(key).is_some_and(Session::is_live) {
+            let feed = self.get(key).map_or(Feed::Programme, |session| session.feed);
+            for stream in 0..feed.sections() {
+                let ssrc = self.ssrc(key, stream);
+                self.seal_rtcp(key, stream, out, |buffer| rtcp::goodbye(ssrc, buffer));
+            }
         }
         if let Some(session) = self.get_mut(key)
-            && let (Some((handshake, _)), State::Live(live)) = (&mut session.handshake, &session.state)
+            && let (Some(handshake), State::Live(live)) = (&mut session.handshake, &session.state)
         {
             let address = live.address;
             handshake.close(now, |record| {
@@ -356,23 +234,50 @@ impl Transport {
 
     /// Frees what a session that is over held.
     pub fn reap(&mut self, key: SessionKey) {
+        let data = self.data(key);
         let Some(slot) = self.slots.get_mut(key.slot as usize).filter(|slot| slot.tenant == key.tenant) else { return };
         let Some(session) = slot.session.take() else { return };
         self.free_slots.push(key.slot);
         self.by_id.remove(&session.id);
-        self.by_ufrag.remove(&session.data.ufrag);
-        self.handshaking.retain(|other| *other != key);
-        match &session.state {
-            State::Live(live) => {
-                self.region.records()[live.record as usize].release();
-                self.free_records.push(live.record);
-                self.forget_address((live.address.remote, live.address.socket), key);
-            }
-            State::Pending(pending) => {
-                self.pending -= 1;
-                pending.paths.iter().for_each(|path| self.forget_address((path.remote, path.socket), key));
-            }
+        let owner = (session.space, session.owner, session.feed);
+        if self.by_owner.get(&owner) == Some(&key) {
+            self.by_owner.remove(&owner);
         }
+        self.timers.remove(&(session.timer, key));
+        match &session.state {
+            State::Live(live) => self.forget_live(key, session.feed, live),
+            State::Pending(pending) => self.forget_pending(key, pending),
+        }
+        match data {
+            Some(data) => {
+                self.by_ufrag.remove(&data.ufrag);
+            }
+            // The record was damaged: rare enough for a walk.
+            None => self.by_ufrag.retain(|_, other| *other != key),
+        }
+    }
+
+    fn forget_live(&mut self, key: SessionKey, feed: Feed, live: &Live) {
+        self.live[feed as usize] -= 1;
+        self.slow -= usize::from(live.head.profile == Profile::Aes128CmSha1);
+        self.record(live).release();
+        self.free_records.push(live.record);
+        self.forget_address((live.address.remote, live.address.socket), key);
+        if let Some(previous) = &live.previous {
+            self.by_ufrag.remove(&previous.ufrag);
+        }
+        for validation in &live.validations {
+            self.by_transaction.remove(&validation.transaction);
+        }
+        if let Some(ssrc) = live.ssrc.filter(|ssrc| self.by_ssrc.get(ssrc) == Some(&key)) {
+            self.by_ssrc.remove(&ssrc);
+        }
+    }
+
+    fn forget_pending(&mut self, key: SessionKey, pending: &Pending) {
+        self.pending -= 1;
+        self.leave_prefix(pending);
+        pending.paths.iter().for_each(|path| self.forget_address((path.address.remote, path.address.socket), key));
     }
 
     pub(crate) fn forget_address(&mut self, address: (SocketAddr, u8), key: SessionKey) {
@@ -381,11 +286,11 @@ impl Transport {
         }
     }
 
-    /// The next thing that happened; call until `None`. Looks at timers at most once a second, DTLS ones when due.
+    /// The next thing that happened; call until `None`. Looks at due timers and at part of the consents.
     pub fn poll(&mut self, now: Nanos, out: &mut Outbox) -> Option<Lifecycle> {
         if self.happened.is_empty() {
-            self.advance_handshakes(now, out);
-            if now.since(self.swept) >= SECOND {
+            self.fire_timers(now, out);
+            if now.since(self.swept) >= SWEEP {
                 self.swept = now;
                 self.sweep(now);
             }
@@ -394,27 +299,22 @@ impl Transport {
     }
 
     fn sweep(&mut self, now: Nanos) {
-        for (slot, entry) in (0u32..).zip(&mut self.slots) {
-            let Some(session) = &mut entry.session else { continue };
-            let key = SessionKey { slot, tenant: entry.tenant };
-            let over = match &mut session.state {
-                State::Pending(pending) => (now.since(pending.created) >= UNCONNECTED).then_some(Reason::Unconnected),
-                State::Live(live) => (now.since(live.consent) >= CONSENT).then_some(Reason::Expired),
-            };
-            if let Some(reason) = over {
-                self.happened.push_back(Lifecycle::Down(key, reason));
+        let part = self.slots.len().div_ceil(SWEEPS);
+        let from = if self.sweep_at >= self.slots.len() { 0 } else { self.sweep_at };
+        let to = (from + part).min(self.slots.len());
+        for (slot, entry) in (from as u32..).zip(&self.slots[from..to]) {
+            let Some(live) = entry.session.as_ref().and_then(Session::live) else { continue };
+            if now.since(live.consent) >= CONSENT {
+                self.happened.push_back(Lifecycle::Down(SessionKey { slot, tenant: entry.tenant }, Reason::Expired));
             }
         }
+        self.sweep_at = to;
     }
 
     /// When `poll` next has something to do.
     pub fn next_deadline(&self) -> Nanos {
-        let sweep = self.swept.after(SECOND);
-        self.handshaking
-            .iter()
-            .filter_map(|key| self.get(*key)?.handshake.as_ref())
-            .map(|(handshake, _)| handshake.timeout())
-            .fold(sweep, Nanos::min)
+        let sweep = if self.slots.len() == self.free_slots.len() { Nanos::NEVER } else { self.swept.after(SWEEP) };
+        self.timers.first().map_or(sweep, |(due, _)| sweep.min(*due))
     }
 
     /// A session.
@@ -426,51 +326,67 @@ impl Transport {
         self.slots.get_mut(key.slot as usize).filter(|slot| slot.tenant == key.tenant)?.session.as_mut()
     }
 
+    /// The session in a slot, if there is one.
+    pub(crate) fn in_slot(&self, slot: usize) -> Option<(SessionKey, &Session)> {
+        let entry = self.slots.get(slot)?;
+        Some((SessionKey { slot: slot as u32, tenant: entry.tenant }, entry.session.as_ref()?))
+    }
+
+    /// Slots, used or free.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
     /// The session with a public id.
     pub fn by_id(&self, id: SessionId) -> Option<SessionKey> {
         self.by_id.get(&id).copied()
     }
 
+    /// The session that `owner` has for `feed`.
+    pub fn of_owner(&self, space: SpaceName, owner: OwnerName, feed: Feed) -> Option<SessionKey> {
+        self.by_owner.get(&(space, owner, feed)).copied()
+    }
+
     /// Every session.
     pub fn sessions(&self) -> impl Iterator<Item = (SessionKey, &Session)> {
-        (0u32..).zip(&self.slots).filter_map(|(slot, entry)| Some((SessionKey { slot, tenant: entry.tenant }, entry.session.as_ref()?)))
+        (0..self.slots.len()).filter_map(|slot| self.in_slot(slot))
+    }
+
+    /// Live sessions of a feed.
+    pub fn live_count(&self, feed: Feed) -> usize {
+        self.live[feed as usize]
+    }
+
+    /// Live sessions on the slow SRTP profile.
+    pub fn slow_count(&self) -> usize {
+        self.slow
     }
 
     /// Writes the session's record and makes it live (rule 3: published last).
-    pub(crate) fn publish(&mut self, key: SessionKey, address: media_region::Address, now: Nanos) -> bool {
-        let Some(record) = self.free_records.pop() else { return false };
-        let region = self.region.clone();
-        let Some(session) = self.get_mut(key) else {
+    pub(crate) fn publish(&mut self, key: SessionKey, data: &SessionData, address: Address, now: Nanos) -> bool {
+        let Some(record) = self.take_record() else { return false };
+        let Some(live) = Live::new(data, record, address, now) else {
             self.free_records.push(record);
             return false;
         };
-        let Some(live) = Live::new(&session.data, record, address, now) else { return false };
-        region.records()[record as usize].publish(&session.data, address, now.0);
-        session.state = State::Live(Box::new(live));
-        self.pending -= 1;
+        let Some(session) = self.get_mut(key) else { return false };
+        let (feed, slow) = (session.feed, live.head.profile == Profile::Aes128CmSha1);
+        let State::Pending(pending) = std::mem::replace(&mut session.state, State::Live(Box::new(live))) else { return false };
+        self.region.records()[record as usize].publish(data, address, now.0);
+        self.forget_pending(key, &pending);
+        self.by_address.insert((address.remote, address.socket), key);
+        self.count(feed, slow);
         true
     }
-}
 
-fn check_sections(offer: &Offer, feed: Feed) -> Result<(), SdpError> {
-    let (wanted, allowed) = match feed {
-        Feed::Ingest => ("one sendonly audio section", [Direction::SendOnly, Direction::SendRecv]),
-        Feed::Programme => ("one recvonly audio section", [Direction::RecvOnly, Direction::SendRecv]),
-        Feed::Stage => ("three bundled recvonly audio sections", [Direction::RecvOnly, Direction::SendRecv]),
-    };
-    let fine = offer.sections.len() == feed.sections()
-        && offer.sections.iter().all(|section| allowed.contains(&section.direction))
-        && (feed != Feed::Stage || offer.bundle && offer.sections.iter().all(|section| section.mid.is_some()));
-    if fine { Ok(()) } else { Err(SdpError(format!("this door takes {wanted}"))) }
-}
-
-fn etag(restarts: u32) -> String {
-    format!("ice-{restarts}")
-}
-
-fn padded<const N: usize>(text: &str) -> [u8; N] {
-    let mut out = [0; N];
-    let len = text.len().min(N);
-    out[..len].copy_from_slice(&text.as_bytes()[..len]);
-    out
+    fn take_record(&mut self) -> Option<u32> {
+        if let Some(record) = self.free_records.pop() {
+            return Some(record);
+        }
+        let fresh = self.region.header().records_used();
+        (fresh < self.region.records().len()).then(|| {
+            self.region.header().use_record(fresh as u32);
+            fresh as u32
+        })
+    }
 }

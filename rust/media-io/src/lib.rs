@@ -2,6 +2,7 @@
 
 mod clock;
 mod control;
+pub mod frames;
 mod serve;
 mod udp;
 

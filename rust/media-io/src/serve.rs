@@ -9,17 +9,18 @@ use std::time::Instant;
 
 use media_core::dtls::DtlsSetup;
 use media_core::messages::ToMedia;
-use media_core::node::Node;
+use media_core::node::{Node, Polled};
 use media_core::outbox::Outbox;
 use media_core::time::Nanos;
 use media_core::transport::TransportConfig;
-use media_core::{Fence, Region, RegionError};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use media_core::{Fence, Region, RegionError, Takeover};
+use rustix::event::{Timespec, epoll};
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal};
 use thiserror::Error;
 
 use crate::clock::{SystemRandom, boottime, wall};
-use crate::control::{Connection, Over};
+use crate::control::Connection;
+use crate::frames::Over;
 use crate::udp::Udp;
 
 /// Api processes at once: one, and its successor during a restart.
@@ -72,12 +73,12 @@ pub fn serve(mut serving: Serving, on_active: impl FnOnce()) -> Result<(), Serve
         None => setup(certificate(&region)?, origin)?,
     };
     let config = TransportConfig { candidates: serving.candidates.clone(), dtls };
-    let node = Node::new(region, config, boottime(), wall());
     let stop = stop_signals()?;
-    let mut running = Running::new(node, random, serving.udp, serving.control)?;
+    let mut running = Running::new(region.clone(), config, random, serving.udp, serving.control)?;
     on_active();
     say(&mut serving.ready, "ready");
-    running.run(stop.as_fd());
+    running.run(stop.as_fd())?;
+    region.header().leave();
     // There is no unlock: the fence falls with the process.
     std::mem::forget(fence);
     Ok(())
@@ -120,62 +121,85 @@ fn stop_signals() -> Result<OwnedFd, ServeError> {
     }
 }
 
+/// What `epoll` says of each descriptor; connections and sockets follow by number.
+const STOP: u64 = 0;
+const CONTROL: u64 = 1;
+const SOCKETS: u64 = 16;
+const CONNECTIONS: u64 = 1 << 32;
+
 struct Running {
     node: Node,
     random: SystemRandom,
+    epoll: OwnedFd,
+    events: Vec<epoll::Event>,
     sockets: Vec<Udp>,
     control: UnixListener,
-    connections: Vec<Connection>,
+    connections: Vec<(u64, Connection)>,
+    accepted: u64,
     out: Outbox,
 }
 
 impl Running {
-    fn new(node: Node, random: SystemRandom, udp: Vec<OwnedFd>, control: UnixListener) -> std::io::Result<Running> {
+    fn new(
+        region: Arc<Region>,
+        config: TransportConfig,
+        random: SystemRandom,
+        udp: Vec<OwnedFd>,
+        control: UnixListener,
+    ) -> std::io::Result<Running> {
         control.set_nonblocking(true)?;
-        let sockets = (0u8..).zip(udp).map(|(index, socket)| Udp::new(socket, index)).collect::<std::io::Result<_>>()?;
-        Ok(Running { node, random, sockets, control, connections: Vec::new(), out: Outbox::default() })
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, &control, epoll::EventData::new_u64(CONTROL), epoll::EventFlags::IN)?;
+        let mut sockets = (0u8..).zip(udp).map(|(index, socket)| Udp::new(socket, index)).collect::<std::io::Result<Vec<_>>>()?;
+        for (at, socket) in (SOCKETS..).zip(&sockets) {
+            epoll::add(&epoll, socket.fd(), epoll::EventData::new_u64(at), epoll::EventFlags::IN)?;
+        }
+        let mut out = Outbox::default();
+        let node = Node::new(region, config, boottime(), wall(), &mut out);
+        if node.takeover() == Takeover::Storm {
+            eprintln!("media: the third death in ten seconds: every session is ended");
+            // What killed us may still be waiting there (rule 5).
+            sockets.iter_mut().for_each(|socket| while socket.receive(|_, _| ()) {});
+        }
+        let events = Vec::with_capacity(64);
+        Ok(Running { node, random, epoll, events, sockets, control, connections: Vec::new(), accepted: CONNECTIONS, out })
     }
 
-    fn run(&mut self, stop: BorrowedFd<'_>) {
+    fn run(&mut self, stop: BorrowedFd<'_>) -> std::io::Result<()> {
+        epoll::add(&self.epoll, stop, epoll::EventData::new_u64(STOP), epoll::EventFlags::IN)?;
         loop {
-            let ready = self.wait(stop);
-            if ready[0] {
-                return;
-            }
-            if ready[1] && self.connections.len() < MAX_CONNECTIONS {
-                self.connections.extend(Connection::accept(&self.control));
-            }
-            let sockets = self.sockets.len();
-            for at in 0..sockets {
-                if ready[2 + at] {
-                    self.receive(at);
-                }
-            }
-            for at in (0..self.connections.len()).rev() {
-                // A connection accepted just now was not polled.
-                if ready.get(2 + sockets + at).copied().unwrap_or(false) {
-                    self.talk(at);
-                }
-            }
-            self.node.poll(boottime(), &mut self.out);
-            self.send();
+            self.play();
             self.tell();
+            self.wait();
+            for at in 0..self.events.len() {
+                match self.events[at].data.u64() {
+                    STOP => return Ok(()),
+                    CONTROL => self.accept(),
+                    id if id >= CONNECTIONS => self.talk(id),
+                    socket => self.receive((socket - SOCKETS) as usize),
+                }
+            }
         }
     }
 
-    /// Waits for something to do; what is ready, in the order stop, control, sockets, connections.
-    fn wait(&self, stop: BorrowedFd<'_>) -> Vec<bool> {
-        let mut fds = vec![PollFd::from_borrowed_fd(stop, PollFlags::IN), PollFd::new(&self.control, PollFlags::IN)];
-        fds.extend(self.sockets.iter().map(|socket| PollFd::from_borrowed_fd(socket.fd(), PollFlags::IN)));
-        fds.extend(self.connections.iter().map(|connection| {
-            let out = if connection.is_blocked() { PollFlags::OUT } else { PollFlags::empty() };
-            PollFd::from_borrowed_fd(connection.fd(), PollFlags::IN | out)
-        }));
+    /// Plays what is due, a batch at a time.
+    fn play(&mut self) {
+        loop {
+            self.send();
+            let polled = self.node.poll(boottime(), &mut self.random, &mut self.out);
+            if polled == Polled::Idle {
+                return self.send();
+            }
+        }
+    }
+
+    /// Waits for something to do.
+    fn wait(&mut self) {
         let nanos = self.node.next_deadline().since(boottime());
         let timeout = Timespec { tv_sec: (nanos / 1_000_000_000).min(60) as i64, tv_nsec: (nanos % 1_000_000_000) as i64 };
-        // An interrupted poll is an early one.
-        let _ = poll(&mut fds, Some(&timeout));
-        fds.iter().map(|fd| !fd.revents().is_empty()).collect()
+        self.events.clear();
+        // An interrupted wait is an early one.
+        let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), Some(&timeout));
     }
 
     fn receive(&mut self, at: usize) {
@@ -187,43 +211,70 @@ impl Running {
     }
 
     fn send(&mut self) {
-        for socket in &self.sockets {
-            socket.send(&self.out);
+        if !self.out.is_empty() {
+            self.sockets.iter_mut().for_each(|socket| socket.send(&self.out));
+            self.out.clear();
         }
-        self.out.clear();
     }
 
-    fn talk(&mut self, at: usize) {
-        let now = boottime();
-        let messages = match self.connections[at].flush().and_then(|()| self.connections[at].read()) {
-            Ok(messages) => messages,
-            Err(over) => return self.cut(at, &over),
-        };
-        for message in messages {
-            let reply = match message {
-                ToMedia::Hello(_) => Some(self.node.api_connected(now, std::process::id())),
-                message => self.node.control(now, &mut self.random, message, &mut self.out),
-            };
-            if let Some(Err(over)) = reply.map(|reply| self.connections[at].write(&reply)) {
-                return self.cut(at, &over);
-            }
+    fn accept(&mut self) {
+        let Some(connection) = Connection::accept(&self.control).filter(|_| self.connections.len() < MAX_CONNECTIONS) else { return };
+        let data = epoll::EventData::new_u64(self.accepted);
+        if epoll::add(&self.epoll, connection.fd(), data, epoll::EventFlags::IN).is_ok() {
+            self.connections.push((self.accepted, connection));
+            self.accepted += 1;
         }
+    }
+
+    fn talk(&mut self, id: u64) {
+        let Some(at) = self.connections.iter().position(|(other, _)| *other == id) else { return };
+        let outcome = self.converse(at).and_then(|()| self.watch(at));
+        if let Err(over) = outcome {
+            self.cut(at, &over);
+        }
+    }
+
+    fn converse(&mut self, at: usize) -> Result<(), Over> {
+        let Running { node, random, connections, out, .. } = self;
+        let (_, connection) = &mut connections[at];
+        let now = boottime();
+        connection.flush()?;
+        let read = connection.read();
+        // What was said before the end of a connection still counts.
+        while let Some(message) = connection.take()? {
+            let reply = match message {
+                ToMedia::Hello(_) => Some(node.api_connected(now, std::process::id())),
+                message => node.control(now, random, message, out),
+            };
+            reply.map_or(Ok(()), |reply| connection.write(&reply))?;
+        }
+        read
+    }
+
+    /// Waits for the socket to take more, if something is left.
+    fn watch(&mut self, at: usize) -> Result<(), Over> {
+        let (id, connection) = &self.connections[at];
+        let out = if connection.is_blocked() { epoll::EventFlags::OUT } else { epoll::EventFlags::empty() };
+        epoll::modify(&self.epoll, connection.fd(), epoll::EventData::new_u64(*id), epoll::EventFlags::IN | out)
+            .map_err(|error| Over(error.to_string()))
     }
 
     fn cut(&mut self, at: usize, over: &Over) {
         eprintln!("media: an api connection is over: {}", over.0);
         self.connections.swap_remove(at);
-        if !self.connections.iter().any(Connection::is_greeted) {
+        if !self.connections.iter().any(|(_, connection)| connection.is_greeted()) {
             self.node.api_lost(boottime());
         }
     }
 
     fn tell(&mut self) {
         let facts: Vec<_> = self.node.take_facts().collect();
-        for at in (0..self.connections.len()).rev() {
-            let connection = &mut self.connections[at];
-            let failed = if connection.is_greeted() { facts.iter().find_map(|fact| connection.write(fact).err()) } else { None };
-            if let Some(over) = failed {
+        if facts.is_empty() {
+            return;
+        }
+        for at in (0..self.connections.len()).rev().filter(|at| self.connections[*at].1.is_greeted()).collect::<Vec<_>>() {
+            let told = facts.iter().try_for_each(|fact| self.connections[at].1.write(fact)).and_then(|()| self.watch(at));
+            if let Err(over) = told {
                 self.cut(at, &over);
             }
         }

@@ -2,3 +2,4 @@
 
 pub mod peer;
 pub mod signal;
+pub mod speech;

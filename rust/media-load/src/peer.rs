@@ -1,5 +1,6 @@
 //! The other side of a media session, sans-IO: a client that checks, shakes hands, sends and receives. For tests and load.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -9,9 +10,10 @@ use media_core::dtls::{DtlsSetup, Handshake, Progress, Role};
 use media_core::ice::hmac_sha1;
 use media_core::outbox::Outbox;
 use media_core::random::{Random, ice_chars};
+use media_core::replay::Window;
 use media_core::rtp::{self, Header};
 use media_core::session::Feed;
-use media_core::srtp::{Opener, Sealer, Window};
+use media_core::srtp::{Profile, RtcpKey, RtpKey, rtcp_index};
 use media_core::time::{MILLISECOND, Nanos, SECOND};
 use media_region::Stream;
 
@@ -21,6 +23,8 @@ use crate::signal::{self, Answer, LEVEL, MID, OPUS, OfferText, RED};
 const CHECK: u64 = 50 * MILLISECOND;
 /// …then as often as a browser renews consent.
 const CONSENT: u64 = 2_500 * MILLISECOND;
+/// Checks whose answers are still taken.
+const MAX_CHECKS: usize = 32;
 /// Streams a peer can tell apart.
 const STREAMS: usize = 3;
 
@@ -97,8 +101,11 @@ pub struct PeerCounters {
 }
 
 struct Media {
-    sealer: Sealer,
-    opener: Opener,
+    profile: Profile,
+    send: RtpKey,
+    send_rtcp: RtcpKey,
+    receive: RtpKey,
+    receive_rtcp: RtcpKey,
     windows: [Window; STREAMS],
     rtcp_windows: [Window; STREAMS],
 }
@@ -112,7 +119,8 @@ pub struct Peer {
     stream: Stream,
     answer: Option<Answer>,
     remote: Option<Address>,
-    transaction: TransId,
+    /// The last few checks: an answer may take longer than the next check.
+    transactions: VecDeque<TransId>,
     works: bool,
     next_check: Nanos,
     handshake: Option<Box<Handshake>>,
@@ -137,7 +145,7 @@ impl Peer {
             stream: Stream::detached(u16::from_be_bytes([word[0], word[1]]) >> 1),
             answer: None,
             remote: None,
-            transaction: TransId::new(),
+            transactions: VecDeque::new(),
             works: false,
             next_check: Nanos::NEVER,
             handshake: None,
@@ -152,11 +160,16 @@ impl Peer {
         self.stream = Stream::detached(sequence);
     }
 
+    /// Whether its checks nominate their path from now on.
+    pub fn set_nominates(&mut self, nominates: bool) {
+        self.config.nominates = nominates;
+    }
+
     /// The SDP offer.
     pub fn offer(&self) -> String {
         let fingerprint = self.config.dtls.fingerprint();
         let (ufrag, password) = self.credentials();
-        signal::offer(&OfferText { feed: self.config.feed, ice: (ufrag, password), fingerprint: &fingerprint, setup: self.config.setup })
+        signal::offer(&OfferText { feed: self.config.feed, ice: (ufrag, password), fingerprint, setup: self.config.setup })
     }
 
     fn credentials(&self) -> (&str, &str) {
@@ -214,6 +227,9 @@ impl Peer {
 
     /// When to call `poll` next.
     pub fn next_deadline(&self) -> Nanos {
+        if self.over {
+            return Nanos::NEVER;
+        }
         self.handshake.as_ref().map_or(Nanos::NEVER, |handshake| handshake.timeout()).min(self.next_check)
     }
 
@@ -223,7 +239,7 @@ impl Peer {
             self.check(out);
             self.next_check = now.after(if self.works { CONSENT } else { CHECK });
         }
-        if self.handshake.as_ref().is_some_and(|handshake| handshake.timeout() <= now) {
+        if !self.over && self.handshake.as_ref().is_some_and(|handshake| handshake.timeout() <= now) {
             self.shake(now, None, out);
         }
     }
@@ -232,9 +248,11 @@ impl Peer {
     pub fn check(&mut self, out: &mut Outbox) {
         let (Some(answer), Some(remote)) = (&self.answer, self.remote) else { return };
         let username = format!("{}:{}", answer.ice.0, self.credentials().0);
-        self.transaction = TransId::new();
-        let message = StunMessage::binding_request(&username, self.transaction, true, 1, 0x6e00_1eff, self.config.nominates);
+        let transaction = TransId::new();
+        let message = StunMessage::binding_request(&username, transaction, true, 1, 0x6e00_1eff, self.config.nominates);
         out.push(remote, |buffer| message.to_bytes(Some(answer.ice.1.as_bytes()), buffer, hmac_sha1).ok());
+        self.transactions.truncate(MAX_CHECKS - 1);
+        self.transactions.push_front(transaction);
     }
 
     /// Takes one datagram. `from` is where it came from, and where an answer to a check goes.
@@ -258,7 +276,7 @@ impl Peer {
                 out.push(from, |buffer| reply.to_bytes(Some(&self.password), buffer, hmac_sha1).ok());
             }
         } else if message.is_successful_binding_response()
-            && message.trans_id() == self.transaction
+            && self.transactions.contains(&message.trans_id())
             && message.verify(answer.ice.1.as_bytes(), hmac_sha1)
         {
             self.answered(now, out);
@@ -283,8 +301,15 @@ impl Peer {
         }) {
             Progress::Waiting => {}
             Progress::Done(keys) => {
-                let (sealer, opener) = (Sealer::new(keys.profile, &keys.send), Opener::new(keys.profile, &keys.receive));
-                self.media = Some(Box::new(Media { sealer, opener, windows: Default::default(), rtcp_windows: Default::default() }));
+                self.media = Some(Box::new(Media {
+                    profile: keys.profile,
+                    send: RtpKey::new(keys.profile, &keys.send),
+                    send_rtcp: RtcpKey::new(keys.profile, &keys.send),
+                    receive: RtpKey::new(keys.profile, &keys.receive),
+                    receive_rtcp: RtcpKey::new(keys.profile, &keys.receive),
+                    windows: Default::default(),
+                    rtcp_windows: Default::default(),
+                }));
             }
             Progress::Failed(_) | Progress::Closed => self.over = true,
         }
@@ -310,7 +335,7 @@ impl Peer {
             self.counters.replayed += 1;
             return Heard::Nothing;
         }
-        let Ok(end) = media.opener.open_rtp(index, packet, header.len) else {
+        let Ok(end) = media.receive.open(index, packet, header.len) else {
             self.counters.forged += 1;
             return Heard::Nothing;
         };
@@ -324,12 +349,12 @@ impl Peer {
         let ssrc = packet.get(4..8).map_or(0, |word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]));
         let stream = self.stream_of(ssrc).unwrap_or(0);
         let Some(media) = &mut self.media else { return Heard::Nothing };
-        let Some(index) = media.opener.rtcp_index(packet).map(u64::from) else { return Heard::Nothing };
+        let Some(index) = rtcp_index(media.profile, packet).map(u64::from) else { return Heard::Nothing };
         if !media.rtcp_windows[stream].is_new(index) {
             self.counters.replayed += 1;
             return Heard::Nothing;
         }
-        let Ok(end) = media.opener.open_rtcp(packet) else {
+        let Ok(end) = media.receive_rtcp.open(packet) else {
             self.counters.forged += 1;
             return Heard::Nothing;
         };
@@ -351,18 +376,18 @@ impl Peer {
             buffer.get_mut(header..len)?.copy_from_slice(say.payload);
             let index = self.stream.take_index();
             buffer[2..4].copy_from_slice(&index.sequence().to_be_bytes());
-            self.stream.count(say.payload.len());
-            media.sealer.seal_rtp(index, buffer, header, len)
+            self.stream.count(say.payload.len(), say.timestamp);
+            media.send.seal(index, buffer, header, len)
         })
     }
 
     /// Seals and queues one RTCP compound. False before the connection stands.
     pub fn report(&mut self, packet: &[u8], out: &mut Outbox) -> bool {
-        let (Some(media), Some(remote)) = (&mut self.media, self.remote) else { return false };
+        let (Some(media), Some(remote)) = (&self.media, self.remote) else { return false };
         let Some(index) = self.stream.take_rtcp_index() else { return false };
         out.push(remote, |buffer| {
             buffer.get_mut(..packet.len())?.copy_from_slice(packet);
-            media.sealer.seal_rtcp(index, buffer, packet.len())
+            media.send_rtcp.seal(index, buffer, packet.len())
         })
     }
 

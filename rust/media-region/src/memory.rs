@@ -31,6 +31,20 @@ impl Memory {
         Memory { start, len, mapped: false }
     }
 
+    /// A block of the same size on the heap, with the same bytes in `ranges` and zeroes elsewhere.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn fork(&self, ranges: &[std::ops::Range<usize>]) -> Memory {
+        let copy = Memory::heap(self.len);
+        for range in ranges {
+            assert!(range.start <= range.end && range.end <= self.len, "a range must lie inside the region");
+            // SAFETY: the range lies in both blocks, which are distinct; a simulation has one thread, so nobody writes meanwhile.
+            unsafe {
+                std::ptr::copy_nonoverlapping(self.start.as_ptr().add(range.start), copy.start.as_ptr().add(range.start), range.len())
+            };
+        }
+        copy
+    }
+
     pub(crate) fn map(file: BorrowedFd<'_>, len: usize) -> Result<Memory, RegionError> {
         // SAFETY: a fresh shared mapping of a file that is at least `len` long; nothing else in this process refers to it.
         let start = unsafe { mmap(std::ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, file, 0) }

@@ -1,12 +1,8 @@
 //! One media session's record: what a successor needs to go on with it as if nothing had happened.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{
-    AtomicU8, AtomicU16, AtomicU32, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
-};
 
-use crate::bytes::Bytes;
+use crate::word::{Bytes, U8, U16, U32, U64};
 
 /// Streams a session may send: one for the programme, three slots for the stage feed.
 pub const STREAMS: usize = 3;
@@ -125,57 +121,63 @@ pub struct Address {
 /// One outgoing stream: the words that must never go back.
 #[repr(C)]
 pub struct Stream {
-    next: AtomicU64,
-    octets: AtomicU64,
-    packets: AtomicU32,
-    next_rtcp: AtomicU32,
-    ssrc: AtomicU32,
-    offset: AtomicU32,
+    next: U64,
+    octets: U64,
+    packets: U32,
+    next_rtcp: U32,
+    mark: U32,
+    marked: U32,
 }
 
 impl Stream {
     /// A stream in plain memory, for peers whose sessions need not outlive them.
     pub fn detached(first: u16) -> Stream {
         Stream {
-            next: AtomicU64::new(u64::from(first)),
-            octets: AtomicU64::new(0),
-            packets: AtomicU32::new(0),
-            next_rtcp: AtomicU32::new(1),
-            ssrc: AtomicU32::new(0),
-            offset: AtomicU32::new(0),
+            next: U64::new(u64::from(first)),
+            octets: U64::default(),
+            packets: U32::default(),
+            next_rtcp: U32::new(1),
+            mark: U32::default(),
+            marked: U32::default(),
         }
     }
 
     /// Takes the next packet index. It is spent from here on, sealed or not (rule 1).
     pub fn take_index(&self) -> PacketIndex {
-        PacketIndex(self.next.fetch_add(1, AcqRel) & 0xffff_ffff_ffff)
+        PacketIndex(self.next.add(1) & 0xffff_ffff_ffff)
     }
 
     /// Takes the next SRTCP index; `None` when the session must be closed.
     pub fn take_rtcp_index(&self) -> Option<RtcpIndex> {
-        let index = self.next_rtcp.fetch_add(1, AcqRel);
+        let index = self.next_rtcp.add(1);
         (index < RTCP_INDEX_END).then_some(RtcpIndex(index))
     }
 
-    /// Counts a packet sent, for sender reports.
-    pub fn count(&self, octets: usize) {
-        self.packets.fetch_add(1, Relaxed);
-        self.octets.fetch_add(octets as u64, Relaxed);
+    /// Counts a packet sent, for sender reports, and remembers its timestamp on the media clock. There is one writer, so that
+    /// neither needs an atomic addition: only the index above must survive two.
+    pub fn count(&self, octets: usize, timestamp: u32) {
+        self.packets.set(self.packets.get().wrapping_add(1));
+        self.octets.set(self.octets.get().wrapping_add(octets as u64));
+        self.mark.set(timestamp);
+        self.marked.publish(1);
     }
 
     /// Packets and payload octets sent.
     pub fn sent(&self) -> (u32, u64) {
-        (self.packets.load(Relaxed), self.octets.load(Relaxed))
+        (self.packets.get(), self.octets.get())
     }
 
-    /// The stream's SSRC.
-    pub fn ssrc(&self) -> u32 {
-        self.ssrc.load(Relaxed)
+    /// Timestamp of the last packet sent, without the session's offset; `None` before the first.
+    pub fn mark(&self) -> Option<u32> {
+        (self.marked.get() == 1).then(|| self.mark.get())
     }
 
-    /// What is added to the media clock to make the stream's RTP timestamps.
-    pub fn offset(&self) -> u32 {
-        self.offset.load(Relaxed)
+    fn start(&self, first: u16) {
+        self.marked.set(0);
+        self.packets.set(0);
+        self.octets.set(0);
+        self.next_rtcp.set(1);
+        self.next.set(u64::from(first));
     }
 }
 
@@ -183,27 +185,27 @@ impl Stream {
 /// the mark as seen (rule 6).
 #[repr(C)]
 pub struct Receive {
-    ssrc: AtomicU32,
-    started: AtomicU32,
-    highest: AtomicU64,
+    ssrc: U32,
+    started: U32,
+    highest: U64,
 }
 
 impl Receive {
     /// The SSRC and its highest authenticated index, if any packet has arrived.
     pub fn mark(&self) -> Option<(u32, u64)> {
-        (self.started.load(Acquire) == 1).then(|| (self.ssrc.load(Relaxed), self.highest.load(Relaxed)))
+        (self.started.get() == 1).then(|| (self.ssrc.get(), self.highest.get()))
     }
 
     /// Sets the mark.
     pub fn advance(&self, ssrc: u32, highest: u64) {
-        self.ssrc.store(ssrc, Relaxed);
-        self.highest.store(highest, Relaxed);
-        self.started.store(1, Release);
+        self.ssrc.set(ssrc);
+        self.highest.set(highest);
+        self.started.publish(1);
     }
 
     fn clear(&self) {
-        self.started.store(0, Release);
-        self.highest.store(0, Relaxed);
+        self.started.publish(0);
+        self.highest.set(0);
     }
 }
 
@@ -211,23 +213,23 @@ impl Receive {
 struct Place {
     remote: Bytes<16>,
     local: Bytes<16>,
-    port: AtomicU16,
+    port: U16,
     /// 0 none, 4 or 6.
-    family: AtomicU8,
-    has_local: AtomicU8,
-    socket: AtomicU8,
-    _pad: [AtomicU8; 3],
+    family: U8,
+    has_local: U8,
+    socket: U8,
+    _pad: [U8; 3],
 }
 
 /// A session in the region. Free → fields → checksum → generation → live; a bad checksum drops this one record (rule 3).
 #[repr(C, align(64))]
 pub struct Record {
-    state: AtomicU32,
-    generation: AtomicU32,
-    checksum: AtomicU64,
-    strikes: AtomicU32,
-    place: AtomicU32,
-    consent: AtomicU64,
+    state: U32,
+    generation: U32,
+    checksum: U64,
+    strikes: U32,
+    place: U32,
+    consent: U64,
     /// What is sent.
     pub streams: [Stream; STREAMS],
     /// SRTP received, by SSRC.
@@ -244,23 +246,15 @@ const LIVE: u32 = 2;
 impl Record {
     /// Writes a new session and publishes it last. The slot must be free.
     pub fn publish(&self, data: &SessionData, address: Address, now: u64) -> u32 {
-        for (stream, at) in self.streams.iter().zip(0..) {
-            let at: usize = at;
-            stream.ssrc.store(data.ssrcs[at], Relaxed);
-            stream.offset.store(data.offsets[at], Relaxed);
-            stream.next.store(u64::from(data.first[at]), Relaxed);
-            stream.next_rtcp.store(1, Relaxed);
-            stream.packets.store(0, Relaxed);
-            stream.octets.store(0, Relaxed);
-        }
+        self.streams.iter().zip(data.first).for_each(|(stream, first)| stream.start(first));
         self.receive.clear();
         self.receive_rtcp.clear();
-        self.strikes.store(0, Relaxed);
-        self.consent.store(now, Relaxed);
+        self.strikes.set(0);
+        self.consent.set(now);
         self.set_address(address);
         self.write_cold(data);
-        let generation = self.generation.fetch_add(1, AcqRel).wrapping_add(1);
-        self.state.store(LIVE, Release);
+        let generation = self.generation.add(1).wrapping_add(1);
+        self.state.publish(LIVE);
         generation
     }
 
@@ -271,19 +265,19 @@ impl Record {
 
     /// Frees the slot and forgets the keys.
     pub fn release(&self) {
-        self.state.store(FREE, Release);
-        self.checksum.store(0, Relaxed);
+        self.state.publish(FREE);
+        self.checksum.set(0);
         self.cold.store(&[]);
     }
 
     /// Whether a session stands here.
     pub fn is_live(&self) -> bool {
-        self.state.load(Acquire) == LIVE
+        self.state.get() == LIVE
     }
 
     /// Whose slot it is: changes with every session that takes it.
     pub fn generation(&self) -> u32 {
-        self.generation.load(Acquire)
+        self.generation.get()
     }
 
     /// The session's data; `None` if the slot is free or its checksum is wrong.
@@ -292,28 +286,28 @@ impl Record {
             return None;
         }
         let bytes = self.cold.load();
-        (fnv(&bytes) == self.checksum.load(Acquire)).then(|| decode(&bytes))
+        (fnv(&bytes) == self.checksum.get()).then(|| decode(&bytes))
     }
 
     /// Where media goes.
     pub fn address(&self) -> Option<Address> {
-        let place = &self.places[(self.place.load(Acquire) & 1) as usize];
+        let place = &self.places[(self.place.get() & 1) as usize];
         let ip = |bytes: [u8; 16], family: u8| match family {
             4 => IpAddr::V4(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3])),
             _ => IpAddr::V6(Ipv6Addr::from(bytes)),
         };
-        let family = place.family.load(Relaxed);
-        let local = place.has_local.load(Relaxed);
+        let family = place.family.get();
+        let local = place.has_local.get();
         (family != 0).then(|| Address {
-            remote: SocketAddr::new(ip(place.remote.load(), family), place.port.load(Relaxed)),
+            remote: SocketAddr::new(ip(place.remote.load(), family), place.port.get()),
             local: (local != 0).then(|| ip(place.local.load(), local)),
-            socket: place.socket.load(Relaxed),
+            socket: place.socket.get(),
         })
     }
 
     /// Moves media to a validated address (rule 7): written beside the old one, then switched in one store, so it cannot tear.
     pub fn set_address(&self, address: Address) {
-        let next = (self.place.load(Acquire) & 1) ^ 1;
+        let next = (self.place.get() & 1) ^ 1;
         let place = &self.places[next as usize];
         let write = |bytes: &Bytes<16>, ip: IpAddr| match ip {
             IpAddr::V4(ip) => {
@@ -325,33 +319,33 @@ impl Record {
                 6
             }
         };
-        place.family.store(write(&place.remote, address.remote.ip()), Relaxed);
-        place.port.store(address.remote.port(), Relaxed);
-        place.has_local.store(address.local.map_or(0, |ip| write(&place.local, ip)), Relaxed);
-        place.socket.store(address.socket, Relaxed);
-        self.place.store(next, Release);
+        place.family.set(write(&place.remote, address.remote.ip()));
+        place.port.set(address.remote.port());
+        place.has_local.set(address.local.map_or(0, |ip| write(&place.local, ip)));
+        place.socket.set(address.socket);
+        self.place.publish(next);
     }
 
     /// Nanoseconds of the last proof that the other side still wants this (RFC 7675).
     pub fn consent(&self) -> u64 {
-        self.consent.load(Relaxed)
+        self.consent.get()
     }
 
     /// Renews consent.
     pub fn set_consent(&self, now: u64) {
-        self.consent.store(now, Relaxed);
+        self.consent.set(now);
     }
 
     /// Counts a process that died while handling this session (rule 5).
     pub fn strike(&self) -> u32 {
-        self.strikes.fetch_add(1, AcqRel) + 1
+        self.strikes.add(1) + 1
     }
 
     fn write_cold(&self, data: &SessionData) {
         let bytes = encode(data);
-        self.checksum.store(0, Release);
+        self.checksum.publish(0);
         self.cold.store(&bytes);
-        self.checksum.store(fnv(&bytes), Release);
+        self.checksum.publish(fnv(&bytes));
     }
 }
 
@@ -467,7 +461,7 @@ mod tests {
         let region = Region::heap(1);
         let record = &region.records()[0];
         record.publish(&sample(), address(9), 1);
-        record.streams[0].next_rtcp.store(RTCP_INDEX_END - 1, Relaxed);
+        record.streams[0].next_rtcp.set(RTCP_INDEX_END - 1);
         assert!(record.streams[0].take_rtcp_index().is_some());
         assert!(record.streams[0].take_rtcp_index().is_none());
     }

@@ -1,24 +1,20 @@
-//! The region as a whole: header, records, seats.
-
-use std::os::fd::BorrowedFd;
-use std::sync::atomic::{
-    AtomicU32, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
-};
+//! The region as a whole: header, seats, records.
 
 use rustix::fs::{fstat, ftruncate};
+use std::os::fd::BorrowedFd;
 use thiserror::Error;
 
-use crate::bytes::Bytes;
+use crate::header::Header;
 use crate::memory::Memory;
 use crate::record::Record;
 use crate::seat::Seat;
 
 const MAGIC: u64 = 0x524f_5354_5241_5247;
 /// Raised with every change of layout; an unknown one is drained, never read.
-const LAYOUT: u32 = 1;
-const SEATS: usize = 8192;
+const LAYOUT: u32 = 2;
+const SEATS: usize = 65_536;
 const HEADER_BYTES: usize = 8192;
+const _: () = assert!(size_of::<Header>() <= HEADER_BYTES);
 
 /// Why a region cannot be used.
 #[derive(Debug, Error)]
@@ -35,72 +31,6 @@ pub enum RegionError {
     /// Not a region, or of another size.
     #[error("the session region is not one of this server's")]
     Foreign,
-}
-
-/// What stands once per region.
-#[repr(C)]
-pub struct Header {
-    magic: AtomicU64,
-    layout: AtomicU32,
-    capacity: AtomicU32,
-    generation: AtomicU32,
-    certificate_len: AtomicU32,
-    key_len: AtomicU32,
-    handling: AtomicU32,
-    heartbeat: AtomicU64,
-    certificate: Bytes<2048>,
-    private_key: Bytes<1024>,
-}
-
-impl Header {
-    /// How many processes have held the fence.
-    pub fn generation(&self) -> u32 {
-        self.generation.load(Acquire)
-    }
-
-    /// Counts a new holder of the fence.
-    pub fn next_generation(&self) -> u32 {
-        self.generation.fetch_add(1, AcqRel) + 1
-    }
-
-    /// Nanoseconds at which the holder last said it lives.
-    pub fn heartbeat(&self) -> u64 {
-        self.heartbeat.load(Acquire)
-    }
-
-    /// Says that the holder lives.
-    pub fn beat(&self, now: u64) {
-        self.heartbeat.store(now, Release);
-    }
-
-    /// Names the record whose peer's bytes are being handled, or none (rule 5).
-    pub fn set_handling(&self, slot: Option<u32>) {
-        self.handling.store(slot.map_or(0, |slot| slot + 1), Relaxed);
-    }
-
-    /// The record that was being handled when the last holder died, if any; cleared by reading.
-    pub fn take_handling(&self) -> Option<u32> {
-        self.handling.swap(0, AcqRel).checked_sub(1)
-    }
-
-    /// The DTLS certificate and private key (DER), made once for all generations.
-    pub fn certificate(&self) -> Option<(Vec<u8>, Vec<u8>)> {
-        let (certificate, key) = (self.certificate_len.load(Acquire) as usize, self.key_len.load(Relaxed) as usize);
-        (certificate > 0 && certificate <= 2048 && key <= 1024)
-            .then(|| (self.certificate.load()[..certificate].to_vec(), self.private_key.load()[..key].to_vec()))
-    }
-
-    /// Keeps the certificate for successors. Too long a one is refused.
-    pub fn set_certificate(&self, certificate: &[u8], key: &[u8]) -> bool {
-        if certificate.len() > 2048 || key.len() > 1024 {
-            return false;
-        }
-        self.certificate.store(certificate);
-        self.private_key.store(key);
-        self.key_len.store(key.len() as u32, Relaxed);
-        self.certificate_len.store(certificate.len() as u32, Release);
-        true
-    }
 }
 
 /// The session memory. Share it by `Arc`.
@@ -122,6 +52,18 @@ impl Region {
         region
     }
 
+    /// A copy of this region as it stands at this instant: what a successor would find if its process died now.
+    #[cfg(feature = "simulation")]
+    pub fn fork(&self) -> Region {
+        let (seats, records) = (HEADER_BYTES, HEADER_BYTES + SEATS * size_of::<Seat>());
+        let used = [
+            0..HEADER_BYTES,
+            seats..seats + self.header().seats_used() * size_of::<Seat>(),
+            records..records + self.header().records_used() * size_of::<Record>(),
+        ];
+        Region { memory: self.memory.fork(&used), capacity: self.capacity }
+    }
+
     /// Maps the region in `file`. An empty file becomes a new region for `capacity` sessions; call it with the fence held, or
     /// on a file that is known to be initialised.
     pub fn map(file: BorrowedFd<'_>, capacity: u32) -> Result<Region, RegionError> {
@@ -133,7 +75,7 @@ impl Region {
             return Err(RegionError::Foreign);
         }
         let region = Region { memory: Memory::map(file, size as usize)?, capacity: capacity as usize };
-        match region.header().magic.load(Acquire) {
+        match region.header().magic.get() {
             0 => region.initialise(),
             MAGIC => region.check()?,
             _ => return Err(RegionError::Foreign),
@@ -162,17 +104,17 @@ impl Region {
 
     fn initialise(&self) {
         let header = self.header();
-        header.capacity.store(self.capacity as u32, Relaxed);
-        header.layout.store(LAYOUT, Relaxed);
-        header.magic.store(MAGIC, Release);
+        header.capacity.set(self.capacity as u32);
+        header.layout.set(LAYOUT);
+        header.magic.publish(MAGIC);
     }
 
     fn check(&self) -> Result<(), RegionError> {
-        let found = self.header().layout.load(Relaxed);
+        let found = self.header().layout.get();
         if found != LAYOUT {
             return Err(RegionError::Layout { found });
         }
-        (self.header().capacity.load(Relaxed) as usize == self.capacity).then_some(()).ok_or(RegionError::Foreign)
+        (self.header().capacity.get() as usize == self.capacity).then_some(()).ok_or(RegionError::Foreign)
     }
 }
 
@@ -183,19 +125,19 @@ mod tests {
     use rustix::fs::{MemfdFlags, memfd_create};
 
     use super::*;
-    use crate::Fence;
+    use crate::{Fence, Takeover};
 
     #[test]
     fn a_mapped_region_outlives_its_mapping_and_refuses_another_layout() {
         let file = memfd_create("rostra-test", MemfdFlags::CLOEXEC).unwrap();
         let region = Region::map(file.as_fd(), 8).unwrap();
         assert!(region.header().set_certificate(b"certificate", b"key"));
-        assert_eq!(region.header().next_generation(), 1);
+        assert_eq!(region.header().take_over(1), Takeover::Calm);
         drop(region);
         let again = Region::map(file.as_fd(), 8).unwrap();
         assert_eq!(again.header().certificate(), Some((b"certificate".to_vec(), b"key".to_vec())));
         assert!(matches!(Region::map(file.as_fd(), 9), Err(RegionError::Foreign)));
-        again.header().layout.store(LAYOUT + 1, Relaxed);
+        again.header().layout.set(LAYOUT + 1);
         assert!(matches!(Region::map(file.as_fd(), 8), Err(RegionError::Layout { found }) if found == LAYOUT + 1));
     }
 
@@ -214,5 +156,43 @@ mod tests {
         region.header().set_handling(Some(3));
         assert_eq!(region.header().take_handling(), Some(3));
         assert_eq!(region.header().take_handling(), None);
+    }
+
+    #[test]
+    fn the_third_death_in_ten_seconds_is_a_storm() {
+        let region = Region::heap(1);
+        let second = 1_000_000_000;
+        let takeovers: Vec<Takeover> = [0, 1, 2, 3, 4].iter().map(|at| region.header().take_over(at * second)).collect();
+        assert_eq!(takeovers, [Takeover::Calm, Takeover::Death, Takeover::Death, Takeover::Storm, Takeover::Death]);
+        let slow: Vec<Takeover> = [20, 40, 60].iter().map(|at| region.header().take_over(at * second)).collect();
+        assert_eq!(slow, [Takeover::Death; 3]);
+        region.header().leave();
+        assert_eq!(region.header().take_over(61 * second), Takeover::Calm);
+    }
+
+    #[test]
+    fn a_frame_in_flight_is_found_by_the_successor() {
+        let region = Region::heap(1);
+        let frame = region.header().fan_out();
+        assert_eq!(frame.unfinished(), None);
+        assert!(frame.begin(*b"space\0\0\0\0\0\0\0\0\0\0\0", 960, &[5, 6], b"opus"));
+        (0..300).for_each(|record| frame.note(record));
+        frame.flushed();
+        frame.note(7);
+        let left = frame.unfinished().unwrap();
+        assert_eq!((left.timestamp, &left.csrcs[..], &left.payload[..], &left.unsure[..]), (960, &[5, 6][..], &b"opus"[..], &[7][..]));
+        frame.end();
+        assert_eq!(frame.unfinished(), None);
+        assert!(!frame.begin([0; 16], 0, &[], &[0; 2000]) && frame.unfinished().is_none());
+    }
+
+    #[test]
+    fn an_untouched_region_takes_next_to_no_memory() {
+        let file = memfd_create("rostra-test", MemfdFlags::CLOEXEC).unwrap();
+        let region = Region::map(file.as_fd(), 65_536).unwrap();
+        region.header().use_record(0);
+        assert_eq!(region.records()[..region.header().records_used()].iter().filter(|record| record.is_live()).count(), 0);
+        let used = fstat(&file).unwrap().st_blocks * 512;
+        assert!(used < 64 * 1024, "{used} bytes");
     }
 }
