@@ -9,11 +9,11 @@ import pytest_asyncio
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from chromium import chromium  # noqa: E402
-from playwright.async_api import Browser, expect  # noqa: E402
-from server import Person, Server  # noqa: E402
-from sounds import voice, write_wav  # noqa: E402
-from wire import Weather, Wire  # noqa: E402
+from chromium import chromium
+from playwright.async_api import Browser, expect
+from server import Person, Server
+from sounds import voice, write_wav
+from wire import Wires
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,21 +72,11 @@ def guest(house: Server) -> Person:
 
 
 @pytest.fixture
-def wires() -> Iterator["Wires"]:
+def wires() -> Iterator[Wires]:
     """Makes relays in front of the media port, and closes them."""
     made = Wires()
     yield made
-    for wire in made.made:
-        wire.close()
-
-
-class Wires:
-    def __init__(self) -> None:
-        self.made: list[Wire] = []
-
-    def __call__(self, weather: Weather | None = None) -> Wire:
-        self.made.append(Wire(weather or Weather()))
-        return self.made[-1]
+    made.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

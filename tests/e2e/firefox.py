@@ -123,8 +123,8 @@ class Firefox:
     def run(self, script: str, *arguments: object) -> Any:
         """Run the body of an async function on the page, with ``given`` as its arguments; its JSON value."""
         body = (
-            "const done = arguments[1], given = JSON.parse(arguments[0]);"
-            f"(async () => {{ {script} }})().then((value) => done({{ value: JSON.stringify(value ?? null) }}), (error) => done({{ error: `${{error}}` }}));"
+            f"const done = arguments[1], given = JSON.parse(arguments[0]); (async () => {{ {script} }})()"
+            ".then((value) => done({ value: JSON.stringify(value ?? null) }), (error) => done({ error: `${error}` }));"
         )
         answer = self._ask("WebDriver:ExecuteAsyncScript", {"script": body, "args": [json.dumps(arguments)], "newSandbox": False})
         result = answer["value"]
@@ -150,7 +150,7 @@ class Firefox:
         """The next ``seconds`` that the page's media element plays (float32, 48 kHz). Without a sound card Firefox has no running
         AudioContext, so its own recorder taps the element and re-encodes."""
         sound = base64.b64decode(self.run(RECORD, seconds * 1000))
-        with av.open(io.BytesIO(sound)) as recording:
+        with av.open(io.BytesIO(sound), "r") as recording:
             resampler = av.AudioResampler(format="flt", layout="mono", rate=48_000)
             pieces = [out.to_ndarray().reshape(-1) for frame in recording.decode(audio=0) for out in resampler.resample(frame)]
         return np.concatenate(pieces)

@@ -1,11 +1,13 @@
 """A reader of a Space's events that does what a browser's EventSource does: it reconnects and resumes by the last id."""
 
 import asyncio
+import itertools
 import json
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from waiting import eventually
 
 
 @dataclass
@@ -34,9 +36,7 @@ class Follower:
 
     async def until(self, seq: int, seconds: float = 15.0) -> None:
         """Return once event ``seq`` has come."""
-        async with asyncio.timeout(seconds):
-            while not self.events or self.events[-1]["seq"] < seq:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: bool(self.events) and self.events[-1]["seq"] >= seq, seconds)
 
     async def over(self, seconds: float = 5.0) -> None:
         """Return once the server has closed the stream for good."""
@@ -50,8 +50,10 @@ class Follower:
     async def _follow(self) -> None:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         async with httpx.AsyncClient(timeout=httpx.Timeout(5, read=None), headers=headers) as http:
-            while not await self._read(http):
-                await asyncio.sleep(0.1)
+            for pause in itertools.repeat(0.1):
+                if await self._read(http):
+                    return
+                await asyncio.sleep(pause)
 
     async def _read(self, http: httpx.AsyncClient) -> bool:
         last = {"Last-Event-ID": str(self.events[-1]["seq"])} if self.events else {}

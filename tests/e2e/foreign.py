@@ -11,6 +11,7 @@ import numpy as np
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
 from aiortc.rtp import RtpPacket
 from sounds import RATE, heard, loudness
+from waiting import eventually
 from wire import Wire
 
 FRAME = RATE // 50
@@ -60,9 +61,7 @@ class Connection:
         """The next ``seconds`` of sound as it arrives in one section."""
         pieces = self.streams[stream]
         start = len(pieces)
-        async with asyncio.timeout(seconds + patience):
-            while sum(map(len, pieces[start:])) < seconds * RATE:
-                await asyncio.sleep(0.02)
+        await eventually(lambda: sum(map(len, pieces[start:])) >= seconds * RATE, seconds + patience)
         return np.concatenate(pieces[start:])
 
     def loud(self, wire: Wire, floor: float = -55.0) -> list[tuple[float, float]]:
@@ -143,7 +142,9 @@ async def listen(url: str, token: str | None = None, wire: Wire | None = None, s
 async def _keep_sound(track: MediaStreamTrack, pieces: list[np.ndarray]) -> None:
     resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
     while True:
-        for frame in resampler.resample(await track.recv()):
+        arrived = await track.recv()
+        assert isinstance(arrived, av.AudioFrame)
+        for frame in resampler.resample(arrived):
             pieces.append(frame.to_ndarray().reshape(-1))
 
 

@@ -32,7 +32,8 @@ def free_port() -> int:
 def private_address() -> Iterator[str]:
     """An address of this machine that is not loopback (Firefox has no media on loopback); a dummy interface if there is none."""
     shown = subprocess.run(["ip", "-json", "-4", "addr", "show", "up", "scope", "global"], check=True, capture_output=True, text=True)
-    found = [info["local"] for link in json.loads(shown.stdout or "[]") for info in link.get("addr_info", []) if info.get("family") == "inet"]
+    links = json.loads(shown.stdout or "[]")
+    found = [info["local"] for link in links for info in link.get("addr_info", []) if info.get("family") == "inet"]
     if found:
         yield found[0]
         return
@@ -74,7 +75,8 @@ class Server:
             **self.settings,
         }
         command = [sys.executable, "-m", "rostra.processes.serve"]
-        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        self.process = subprocess.Popen(command, env=environment, start_new_session=True, **out)
         lines: Queue[str] = Queue()
         threading.Thread(target=self._read, args=(lines,), daemon=True).start()
         self.url = self._wait_ready(lines)

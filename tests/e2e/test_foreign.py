@@ -10,11 +10,10 @@ from pathlib import Path
 import av
 import numpy as np
 from aioice import stun
-from conftest import Wires
-from foreign import ABSENT, PRESENT, hears, listen, speak
+from foreign import ABSENT, hears, listen, speak
 from server import Person, Server, only
 from sounds import RATE, heard, loudness, voice
-from wire import Weather, Wire
+from wire import Weather, Wire, Wires
 
 
 async def test_two_speak_and_a_stranger_listens(house: Server, host: Person, guest: Person, closing: list) -> None:
@@ -147,10 +146,10 @@ async def test_ffmpeg_speaks_with_its_own_whip_client(house: Server, host: Perso
 
 
 def publish_with_ffmpeg(url: str, token: str, folder: Path, done: threading.Event) -> None:
-    """Send Ann's voice through FFmpeg's `whip` muxer at real pace until ``done``. Its own P-224 certificate would be refused: it gets P-256."""
+    """Send Ann's voice through FFmpeg's `whip` muxer at real pace until ``done``, with a P-256 certificate: its own P-224 is refused."""
     certificate, key = folder / "cert.pem", folder / "key.pem"
-    curve = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=whip"]
-    subprocess.run([*curve, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=whip"
+    subprocess.run([*made.split(), "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
     options = {"authorization": token, "cert_file": str(certificate), "key_file": str(key)}
     pcm = (np.clip(voice("ann"), -1, 1) * 32767).astype("<i2")
     with av.open(url, "w", format="whip", options=options) as output:

@@ -10,21 +10,22 @@ from pathlib import Path
 import httpx
 import pytest
 import schemathesis
-from conftest import Wires
 from foreign import hears, listen, speak
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
+from machine import Bystander
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from server import Person, Server
 from sounds import voice
-from wire import Wire, longest_gap
+from wire import Wire, Wires, longest_gap
 
 KIB = 1024
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def crowd(house: Server) -> tuple[Person, str]:
-    """Somebody with a live Space, whose id the generated requests use."""
+    """Somebody with a live Space."""
     host = Person(house.url, "Amara")
     return host, host.open_space()
 
@@ -38,21 +39,19 @@ def test_requests_made_from_the_openapi_document(house: Server, crowd: tuple[Per
     host, space = crowd
     schema = schemathesis.openapi.from_url(f"{house.url}/api/v1/openapi.json")
     # An open event stream never ends: its parameters are tried below.
-    operations = [result.ok() for result in schema.exclude(path_regex="/events$").get_all_operations()]
+    operations = [found.ok() for found in schema.exclude(path_regex="/events$").get_all_operations() if isinstance(found, Ok)]
     assert len(operations) >= 12
     asked: list[str] = []
+
+    @settings(max_examples=10, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    def tried(case: schemathesis.Case) -> None:
+        asked.append(case.operation.label)
+        answered(case, house, host, space)
+
     for operation in operations:
         for mode in schemathesis.GenerationMode:
-            requests = operation.as_strategy(generation_mode=mode)
-
-            @given(case=requests)
-            @settings(max_examples=10, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-            def tried(case: schemathesis.Case) -> None:
-                answered(case, house, host, space)
-                asked.append(operation.label)
-
             with contextlib.suppress(Unsatisfiable):  # What takes any text at all cannot be given a wrong one.
-                tried()
+                given(case=operation.as_strategy(generation_mode=mode))(tried)()
     assert len(asked) > 200
 
 
@@ -123,7 +122,8 @@ async def test_absurd_sdp(house: Server, crowd: tuple[Person, str], closing: lis
         lines = offer.split("\r\n")
         for _ in range(chance.randint(1, 4)):
             at = chance.randrange(len(lines))
-            lines[at] = chance.choice(["", lines[at][::-1], lines[at] * 50, lines[at] + chr(chance.randrange(1, 0x2FFF)), chance.choice(lines)])
+            line, letter = lines[at], chr(chance.randrange(1, 0x2FFF))
+            lines[at] = chance.choice(["", line[::-1], line * 50, line + letter, chance.choice(lines)])
         offers.append("\r\n".join(lines))
     async with httpx.AsyncClient(timeout=10, headers={"Authorization": f"Bearer {host.token}", "Content-Type": "application/sdp"}) as http:
         for text in offers:
@@ -172,7 +172,7 @@ async def test_datagrams_of_every_length_and_no_gap(house: Server, crowd: tuple[
     await hears(stranger, "ann")
     before, started = memory(pid), time.time()
     candidate = next(line for line in stranger.answer.splitlines() if line.startswith("a=candidate:")).split()
-    with Wire.socket_to(candidate[4], int(candidate[5])) as elsewhere:
+    with Wire.socket_to(candidate[4], int(candidate[5])) as elsewhere, Bystander() as bystander:
         for at, data in enumerate(junk(random.Random(11), [*speaking.sent, *hearing.sent])):
             match at % 3:
                 case 0:
@@ -183,7 +183,7 @@ async def test_datagrams_of_every_length_and_no_gap(house: Server, crowd: tuple[
                     hearing.inject(data)
             if at % 20 == 0:
                 await asyncio.sleep(0.002)
-    assert longest_gap(hearing.down, started, time.time()) <= 0.06
+    assert longest_gap(hearing.down, started, time.time()) <= 0.06 + bystander.late
     assert house.children("media") == [pid], "the media process died"
     assert memory(pid) - before < 4 * KIB, f"{memory(pid) - before} KiB grown"
     assert stranger.states == ["connecting", "connected"]

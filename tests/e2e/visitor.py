@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import numpy as np
 from chromium import Ears
@@ -12,7 +13,7 @@ from sounds import RATE, heard, loudness
 
 PRESENT, ABSENT = 5.0, 3.0
 MIC_OFF, MIC_ON = re.compile(r"is off\. Turn on$"), re.compile(r"is on\. Turn off$")
-PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 
 
 class Visitor:
@@ -26,7 +27,7 @@ class Visitor:
         page.on("console", lambda said: self.errors.append(f"{said.text} {said.location['url']}") if said.type == "error" else None)
 
     @classmethod
-    async def arrive(cls, browser: Browser, url: str, name: str, **options: object) -> "Visitor":
+    async def arrive(cls, browser: Browser, url: str, name: str, **options: Any) -> "Visitor":
         context: BrowserContext = await browser.new_context(base_url=url, **options)
         context.set_default_timeout(15_000)
         return cls(await context.new_page(), url, name)

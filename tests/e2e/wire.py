@@ -2,6 +2,7 @@
 
 import contextlib
 import heapq
+import itertools
 import random
 import re
 import selectors
@@ -43,7 +44,7 @@ def rtp(data: bytes, at: float) -> Packet | None:
 
 @dataclass(frozen=True)
 class Weather:
-    """What happens to packets, both ways: each is lost with probability ``loss``, else delayed by ``delay`` plus up to ``jitter`` seconds."""
+    """What happens to packets, both ways: each is lost with probability ``loss``, else late by ``delay`` plus up to ``jitter`` seconds."""
 
     loss: float = 0.0
     delay: float = 0.0
@@ -110,12 +111,13 @@ class Wire:
 
     def _run(self) -> None:
         selector = selectors.DefaultSelector()
-        selector.register(self._client, selectors.EVENT_READ, False)
-        selector.register(self._server, selectors.EVENT_READ, True)
+        selector.register(self._client, selectors.EVENT_READ, (self._client, False))
+        selector.register(self._server, selectors.EVENT_READ, (self._server, True))
         while not self._stop.is_set():
             wait = min(0.2, max(0.0, self._later[0][0] - time.monotonic())) if self._later else 0.2
             for key, _ in selector.select(wait):
-                self._take(key.fileobj, down=key.data)
+                sock, down = key.data
+                self._take(sock, down=down)
             while self._later and self._later[0][0] <= time.monotonic():
                 _, _, down, data = heapq.heappop(self._later)
                 self._pass(data, down=down)
@@ -151,6 +153,21 @@ class Wire:
                 self._client.sendto(data, self._reached)
 
 
+class Wires:
+    """Makes wires, and closes them all."""
+
+    def __init__(self) -> None:
+        self._made: list[Wire] = []
+
+    def __call__(self, weather: Weather | None = None) -> Wire:
+        self._made.append(Wire(weather or Weather()))
+        return self._made[-1]
+
+    def close(self) -> None:
+        for wire in self._made:
+            wire.close()
+
+
 def _stamped(family: int) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
@@ -169,7 +186,7 @@ def _stamp(ancillary: Iterable[tuple[int, int, bytes]]) -> float:
 
 def longest_gap(packets: list[Packet], since: float = 0.0, until: float = float("inf")) -> float:
     """The longest time (s) between two packets that followed each other, of those that overlap ``since``…``until``."""
-    spans = [(b.at - a.at, a.at, b.at) for a, b in zip(packets, packets[1:], strict=False)]
+    spans = [(b.at - a.at, a.at, b.at) for a, b in itertools.pairwise(packets)]
     return max((gap for gap, start, end in spans if end >= since and start <= until), default=float("inf"))
 
 
