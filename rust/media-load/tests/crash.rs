@@ -197,12 +197,17 @@ fn a_session_that_two_processes_died_on_is_quarantined() {
 fn three_deaths_in_ten_seconds_end_the_sessions_cleanly() {
     let mut world = crowd(7000, 2);
     world.calm = false;
-    for _ in 0..2 {
-        world.run_ms(500);
+    for _ in 0..6 {
+        world.run_ms(100);
         world.kill(20);
     }
-    assert_eq!(world.stat("sessions_programme"), 2.0);
-    world.run_ms(500);
+    for victim in [0, 1] {
+        world.region.header().set_handling(Some(world.record_of(victim)));
+        world.kill(20);
+        world.run_ms(500);
+    }
+    assert_eq!(world.stat("sessions_programme"), 2.0, "deaths from outside accuse nobody");
+    world.region.header().set_handling(Some(world.record_of(2)));
     world.kill(20);
     assert_eq!(world.stat("sessions_programme") + world.stat("sessions_ingest"), 0.0);
     let again = world.open(Feed::Programme, "fresh", 0);
