@@ -14,7 +14,7 @@ pub enum Takeover {
     Calm,
     /// After a death.
     Death,
-    /// After the third death within 10 s: what is in there kills.
+    /// After the third death over a peer's bytes within 10 s: what is in there kills.
     Storm,
 }
 
@@ -50,12 +50,16 @@ impl Header {
         self.generation.get()
     }
 
-    /// Counts a new holder of the fence, and whether the last one died.
+    /// Counts a new holder of the fence, and whether the last one died. Only deaths over a peer's bytes make a storm: whoever was
+    /// killed from outside says nothing of what is in here, and the supervisor, which knows why a process ended, judges the rest.
     pub fn take_over(&self, now: u64) -> Takeover {
         let first = self.generation.add(1) == 0;
         let left = self.left.swap(0) == 1;
         if first || left {
             return Takeover::Calm;
+        }
+        if self.handling.get() == 0 {
+            return Takeover::Death;
         }
         let died = self.died.add(1) as usize;
         self.deaths[died % DEATHS].set(now);

@@ -159,12 +159,18 @@ mod tests {
     }
 
     #[test]
-    fn the_third_death_in_ten_seconds_is_a_storm() {
+    fn the_third_death_over_a_peers_bytes_in_ten_seconds_is_a_storm() {
         let region = Region::heap(1);
         let second = 1_000_000_000;
-        let takeovers: Vec<Takeover> = [0, 1, 2, 3, 4].iter().map(|at| region.header().take_over(at * second)).collect();
-        assert_eq!(takeovers, [Takeover::Calm, Takeover::Death, Takeover::Death, Takeover::Storm, Takeover::Death]);
-        let slow: Vec<Takeover> = [20, 40, 60].iter().map(|at| region.header().take_over(at * second)).collect();
+        assert_eq!(region.header().take_over(0), Takeover::Calm);
+        assert_eq!([Takeover::Death; 9], std::array::from_fn(|_| region.header().take_over(0)));
+        let after_handling = |at: &u64| {
+            region.header().set_handling(Some(0));
+            region.header().take_over(at * second)
+        };
+        let takeovers: Vec<Takeover> = [1, 2, 3, 4].iter().map(after_handling).collect();
+        assert_eq!(takeovers, [Takeover::Death, Takeover::Death, Takeover::Storm, Takeover::Death]);
+        let slow: Vec<Takeover> = [20, 40, 60].iter().map(after_handling).collect();
         assert_eq!(slow, [Takeover::Death; 3]);
         region.header().leave();
         assert_eq!(region.header().take_over(61 * second), Takeover::Calm);
