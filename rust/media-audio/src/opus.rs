@@ -7,6 +7,8 @@ use thiserror::Error;
 
 /// The longest packet: 120 ms.
 pub const MAX_SAMPLES: usize = 5760;
+/// The most frames in a packet.
+const MAX_FRAMES: usize = 48;
 /// The longest encoded frame ever asked for.
 pub const MAX_PAYLOAD: usize = 1275;
 
@@ -24,15 +26,23 @@ pub enum OpusError {
     Buffer,
 }
 
-/// Samples at 48 kHz that a packet decodes to (RFC 6716 §3.1).
+/// Samples at 48 kHz that a packet decodes to. The whole packet is parsed (RFC 6716 §3.4), not its first byte believed: what
+/// passes here is forwarded to other people's decoders.
 pub fn duration(packet: &[u8]) -> Result<usize, OpusError> {
     let len = i32::try_from(packet.len()).map_err(|_| OpusError::Packet)?;
     if len == 0 {
         return Err(OpusError::Packet);
     }
-    // SAFETY: the pointer and length are of one live slice that is not empty.
-    let samples = unsafe { sys::opus_packet_get_nb_samples(packet.as_ptr(), len, 48_000) };
-    usize::try_from(samples).ok().filter(|samples| (1..=MAX_SAMPLES).contains(samples)).ok_or(OpusError::Packet)
+    let mut sizes = [0i16; MAX_FRAMES];
+    // SAFETY: the pointer and length are of one live slice that is not empty; libopus writes at most 48 sizes and accepts null
+    // for what is not wanted.
+    let (frames, samples) = unsafe {
+        let none = std::ptr::null_mut();
+        let frames = sys::opus_packet_parse(packet.as_ptr(), len, std::ptr::null_mut(), none, sizes.as_mut_ptr(), std::ptr::null_mut());
+        (frames, sys::opus_packet_get_samples_per_frame(packet.as_ptr(), 48_000))
+    };
+    let samples = usize::try_from(frames).ok().zip(usize::try_from(samples).ok()).map(|(frames, samples)| frames * samples);
+    samples.filter(|samples| (1..=MAX_SAMPLES).contains(samples)).ok_or(OpusError::Packet)
 }
 
 /// Whether a packet carries the one before it as in-band FEC (LBRR).
