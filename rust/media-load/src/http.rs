@@ -107,7 +107,7 @@ impl Client {
         let authority = request.url.authority();
         if let Some((_, mut stream)) = self.kept.take().filter(|(host, _)| *host == authority)
             && send(&mut stream, request).is_ok()
-            && !stream.fill_buf().unwrap_or(&[]).is_empty()
+            && answers(&mut stream)?
         {
             return self.finish(authority, stream);
         }
@@ -144,6 +144,15 @@ fn connect(url: &Url) -> io::Result<BufReader<TcpStream>> {
 
 fn send(stream: &mut BufReader<TcpStream>, request: &Request<'_>) -> io::Result<()> {
     stream.get_mut().write_all(&request.bytes())
+}
+
+/// Whether an answer begins, instead of the connection's end. A server that only takes long is an error: it may have heard us.
+fn answers(stream: &mut BufReader<TcpStream>) -> io::Result<bool> {
+    match stream.fill_buf() {
+        Ok(bytes) => Ok(!bytes.is_empty()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn bad(what: &str) -> io::Error {

@@ -12,19 +12,20 @@ fn server(answers: Vec<Option<&'static str>>) -> (Url, Receiver<String>) {
     let url = Url::parse(&format!("http://{}/whep?x=1", listener.local_addr().unwrap())).unwrap();
     let (heads, out) = channel();
     thread::spawn(move || {
-        let mut stream = BufReader::new(listener.accept().unwrap().0);
+        let mut kept = None;
         for answer in answers {
             let Some(answer) = answer else {
-                stream = BufReader::new(listener.accept().unwrap().0);
+                kept = None;
                 continue;
             };
+            let stream = kept.get_or_insert_with(|| BufReader::new(listener.accept().unwrap().0));
             let mut head = String::new();
             while !head.ends_with("\r\n\r\n") {
                 assert!(stream.read_line(&mut head).unwrap() > 0);
             }
             let len = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap().parse().unwrap();
             let mut body = Vec::new();
-            exactly(&mut stream, len, &mut body).unwrap();
+            exactly(stream, len, &mut body).unwrap();
             stream.get_mut().write_all(answer.as_bytes()).unwrap();
             heads.send(head + std::str::from_utf8(&body).unwrap()).unwrap();
         }

@@ -87,6 +87,7 @@ impl Listen {
             "join_ms": spread(&listeners, |listener| Some(listener.times.first?.since(listener.times.asked))),
             "packets": counts.packets,
             "packets_per_second": round((counts.packets - before.counts.packets) as f64 / elapsed, 1),
+            "bytes_per_packet": round(listeners.iter().map(|listener| listener.octets).sum::<u64>() as f64 / counts.packets.max(1) as f64, 1),
             "lost": counts.lost,
             "lost_percent": round(counts.lost as f64 * 100.0 / expected.max(1) as f64, 5),
             "listeners_with_loss": lossy,

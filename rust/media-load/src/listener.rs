@@ -86,6 +86,8 @@ pub struct Listener {
     pub tally: Tally,
     /// What it heard, if it is one of the sample.
     pub ears: Option<Box<Ears>>,
+    /// Bytes of its RTP packets, headers and tags included.
+    pub octets: u64,
     /// RTCP packets that came.
     pub reports: u64,
     /// Packets that did not open, of the sample.
@@ -110,6 +112,7 @@ impl Listener {
             times: Times { asked, answered, connected: None, first: None },
             tally: Tally::default(),
             ears: None,
+            octets: 0,
             reports: 0,
             forged: 0,
             heard: answered,
@@ -129,7 +132,7 @@ impl Listener {
     pub fn inherit(&mut self, earlier: Listener) {
         self.tally = earlier.tally;
         self.tally.restart();
-        (self.ears, self.reports, self.forged) = (earlier.ears, earlier.reports, earlier.forged);
+        (self.ears, self.octets, self.reports, self.forged) = (earlier.ears, earlier.octets, earlier.reports, earlier.forged);
     }
 
     /// Whether the session is lost: closed, silent for 10 s, or never connected.
@@ -190,6 +193,7 @@ impl Listener {
     fn count(&mut self, now: Nanos, arrival: Nanos, datagram: &mut [u8], out: &mut Outbox) {
         let Some(header) = Header::parse(datagram) else { return };
         self.tally.take(arrival, &header);
+        self.octets += datagram.len() as u64;
         self.times.first.get_or_insert(arrival);
         let Some(ears) = &mut self.ears else { return };
         let before = self.peer.counters.forged;
