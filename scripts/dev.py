@@ -51,18 +51,24 @@ class Speakers:
         say(f"two speakers talk at {url}/s/{self._space}")
 
     def keep_talking(self) -> None:
-        """Start whoever has fallen silent, as both do when the server starts again."""
+        """Start whoever is silent."""
         for index, process in enumerate(self._talking):
             if process is None or process.poll() is not None:
                 whip = f"{self._api}/spaces/{self._space}/whip"
                 command = [LOAD, "speak", "--url", whip, "--bearer", self._tokens[index], "--babble", str(index + 1)]
-                self._talking[index] = subprocess.Popen([*command, "--seconds", str(TALK_SECONDS)], stdout=subprocess.DEVNULL)
+                command += ["--seconds", str(TALK_SECONDS), "--json"]
+                self._talking[index] = subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
-    def stop(self) -> None:
-        """Fall silent and end the Space."""
+    def hush(self) -> None:
+        """Fall silent: their sessions are about to end."""
         for process in self._talking:
             if process is not None:
                 process.terminate()
+                process.wait()
+
+    def stop(self) -> None:
+        """Fall silent and end the Space."""
+        self.hush()
         try:
             self._command(0, type="end")
         except (OSError, HTTPException):
@@ -114,6 +120,8 @@ def watch(server: Server) -> None:
             if changed > built:
                 built = changed
                 if rebuild():
+                    if speakers is not None:
+                        speakers.hush()
                     server.stop()
                     server.start()
     finally:
