@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::thread;
 
 use media_core::outbox::Outbox;
 use media_core::time::{MILLISECOND, Nanos};
@@ -125,13 +126,11 @@ impl Crowd {
         self.connected + self.fates.failed >= self.listeners.len()
     }
 
-    /// One round: waits until something is due, at most until `until`, and does it.
-    pub fn turn(&mut self, until: Nanos) -> Result<(), String> {
-        let next = self.wakes.peek().map_or(until, |Reverse((at, _))| until.min(*at));
-        let left = next.since(clock::now());
-        let timeout = Timespec { tv_sec: (left / 1_000_000_000) as i64, tv_nsec: (left % 1_000_000_000) as i64 };
+    /// One round: a nap, then whatever has arrived or is due.
+    pub fn turn(&mut self) -> Result<(), String> {
+        thread::sleep(wire::NAP);
         self.events.clear();
-        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&timeout)) {
+        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(format!("epoll: {error}")),
         }

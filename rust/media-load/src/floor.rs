@@ -183,11 +183,13 @@ fn drain(sockets: &[UdpSocket], stop: &AtomicBool) -> io::Result<u64> {
         epoll::add(&epoll, socket, epoll::EventData::new_u64(number), epoll::EventFlags::IN)?;
     }
     let (mut events, mut buffer, mut drained) = (Vec::with_capacity(EVENTS), [0; wire::ROOM], 0);
-    let patience = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
     loop {
+        // Read before the last look, so that nothing sent before is left behind.
+        let last = stop.load(Ordering::Relaxed);
+        thread::sleep(wire::NAP);
         events.clear();
-        match epoll::wait(&epoll, spare_capacity(&mut events), Some(&patience)) {
-            Ok(0) if stop.load(Ordering::Relaxed) => return Ok(drained),
+        match epoll::wait(&epoll, spare_capacity(&mut events), Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+            Ok(0) if last => return Ok(drained),
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }

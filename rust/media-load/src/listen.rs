@@ -48,7 +48,7 @@ impl Listen {
         let mut crowd = Crowd::new(&door, self.listeners, self.sample, self.rate)?;
         let mut progress = Progress { on: !self.json, next: started.after(SECOND), started, packets: 0 };
         while !crowd.settled() {
-            crowd.turn(progress.next)?;
+            crowd.turn()?;
             progress.show(&crowd);
         }
         if crowd.connected == 0 {
@@ -59,7 +59,7 @@ impl Listen {
         let before = Mark::now(&mut crowd);
         let until = before.at.after((self.seconds * 1e9) as u64);
         while clock::now() < until {
-            crowd.turn(until.min(progress.next))?;
+            crowd.turn()?;
             progress.show(&crowd);
         }
         let mut figures = self.figures(&crowd, &before, joining);
@@ -73,6 +73,7 @@ impl Listen {
         let counts = total(crowd);
         let elapsed = seconds(clock::now().since(before.at));
         let lossy = listeners.iter().filter(|listener| listener.tally.counts().lost > 0).count();
+        let octets: u64 = listeners.iter().map(|listener| listener.octets).sum();
         let expected = counts.packets - counts.duplicates + counts.lost;
         json!({
             "listeners": self.listeners,
@@ -87,7 +88,7 @@ impl Listen {
             "join_ms": spread(&listeners, |listener| Some(listener.times.first?.since(listener.times.asked))),
             "packets": counts.packets,
             "packets_per_second": round((counts.packets - before.counts.packets) as f64 / elapsed, 1),
-            "bytes_per_packet": round(listeners.iter().map(|listener| listener.octets).sum::<u64>() as f64 / counts.packets.max(1) as f64, 1),
+            "bytes_per_packet": round(octets as f64 / counts.packets.max(1) as f64, 1),
             "lost": counts.lost,
             "lost_percent": round(counts.lost as f64 * 100.0 / expected.max(1) as f64, 5),
             "listeners_with_loss": lossy,
@@ -180,6 +181,7 @@ fn total(crowd: &Crowd) -> Counts {
 fn sample(listeners: &[&Listener]) -> Value {
     let ears: Vec<&Ears> = listeners.iter().filter_map(|listener| listener.ears.as_deref()).collect();
     let rms = |ears: &Ears| decibels((ears.energy / ears.samples.max(1) as f64).sqrt());
+    let (energy, samples) = ears.iter().fold((0.0, 0), |(energy, samples), ears| (energy + ears.energy, samples + ears.samples));
     let quietest = ears.iter().map(|ears| rms(ears)).fold(f64::INFINITY, f64::min);
     json!({
         "listeners": ears.len(),
@@ -187,7 +189,7 @@ fn sample(listeners: &[&Listener]) -> Value {
         "decode_errors": ears.iter().map(|ears| ears.errors).sum::<u64>(),
         "forged": listeners.iter().map(|listener| listener.forged).sum::<u64>(),
         "peak_dbfs": decibels(ears.iter().map(|ears| f64::from(ears.peak)).fold(0.0, f64::max)),
-        "rms_dbfs": decibels((ears.iter().map(|ears| ears.energy).sum::<f64>() / ears.iter().map(|ears| ears.samples).sum::<u64>().max(1) as f64).sqrt()),
+        "rms_dbfs": decibels((energy / samples.max(1) as f64).sqrt()),
         "quietest_rms_dbfs": if ears.is_empty() { Value::Null } else { json!(quietest) },
     })
 }

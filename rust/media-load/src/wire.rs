@@ -4,12 +4,16 @@ use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use media_core::outbox::Outbox;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Room for any datagram a server may send.
 pub const ROOM: usize = 2048;
+/// Receivers look at their sockets this often instead of being woken for each packet: waking them would be charged to the sender,
+/// and no real listener's machine does that to a server. The kernel's timestamps keep the true time of arrival.
+pub const NAP: Duration = Duration::from_millis(1);
 /// Files open besides one socket per listener.
 const SPARE_FILES: u64 = 256;
 
