@@ -30,10 +30,10 @@ impl Node {
             ToMedia::GetStats(get) => return Some(self.stats(get.request, now)),
             ToMedia::OpenSession(open) => (open.request, self.open_session(now, random, &open, out)),
             ToMedia::PatchSession(patch) => (patch.request, self.patch_session(random, &patch)),
-            ToMedia::CloseSession(close) => (close.request, self.end_session(now, &close, out)),
+            ToMedia::CloseSession(close) => (close.request, self.end_session(&close, out)),
             ToMedia::Allow(allow) => (allow.request, self.allow(now, &allow)),
-            ToMedia::Deny(deny) => (deny.request, self.deny(now, &deny, out)),
-            ToMedia::CloseSpace(close) => (close.request, self.close_space(now, &close.space, close.seq, out)),
+            ToMedia::Deny(deny) => (deny.request, self.deny(&deny, out)),
+            ToMedia::CloseSpace(close) => (close.request, self.close_space(&close.space, close.seq, out)),
         };
         Some(match outcome {
             Ok(Some(answered)) => FromMedia::Answered(Answered { request, ..answered }),
@@ -65,7 +65,7 @@ impl Node {
             OpenError::Full => ("overloaded", "there is no room for another session".to_owned()),
         })?;
         let replaced = old.and_then(|key| self.transport.get(key)).map(|session| session.id.hex()).into_iter().collect();
-        old.into_iter().for_each(|key| self.close_session(now, key, "replaced", out));
+        old.into_iter().for_each(|key| self.close_session(key, "replaced", out));
         Ok(Some(Answered { request: 0, sdp: opened.sdp, etag: opened.etag, replaced }))
     }
 
@@ -79,10 +79,10 @@ impl Node {
         Ok(Some(Answered { request: 0, sdp, etag, replaced: Vec::new() }))
     }
 
-    fn end_session(&mut self, now: Nanos, close: &CloseSession, out: &mut Outbox) -> Result<Option<Answered>, Refusal> {
+    fn end_session(&mut self, close: &CloseSession, out: &mut Outbox) -> Result<Option<Answered>, Refusal> {
         let key = self.find(&close.session)?;
         let reason: String = close.reason.chars().take(MAX_REASON).collect();
-        self.close_session(now, key, &reason, out);
+        self.close_session(key, &reason, out);
         Ok(None)
     }
 
@@ -99,7 +99,7 @@ impl Node {
         })
     }
 
-    fn deny(&mut self, now: Nanos, deny: &Deny, out: &mut Outbox) -> Result<Option<Answered>, Refusal> {
+    fn deny(&mut self, deny: &Deny, out: &mut Outbox) -> Result<Option<Answered>, Refusal> {
         let (space, owner) = names(&deny.space, &deny.owner)?;
         let scope: &[Feed] = match deny.scope.as_str() {
             "mic" => &[],
@@ -114,15 +114,15 @@ impl Node {
             space.close_gate(owner);
         }
         let over: Vec<SessionKey> = scope.iter().filter_map(|feed| self.transport.of_owner(space, owner, *feed)).collect();
-        over.into_iter().for_each(|key| self.close_session(now, key, "denied", out));
+        over.into_iter().for_each(|key| self.close_session(key, "denied", out));
         Ok(None)
     }
 
-    fn close_space(&mut self, now: Nanos, space: &str, seq: u64, out: &mut Outbox) -> Result<Option<Answered>, Refusal> {
+    fn close_space(&mut self, space: &str, seq: u64, out: &mut Outbox) -> Result<Option<Answered>, Refusal> {
         let space: SpaceName = Name::new(space).ok_or_else(|| invalid("space"))?;
         self.grants.close_space(space, seq);
         let over: Vec<SessionKey> = self.transport.sessions().filter(|(_, session)| session.space == space).map(|(key, _)| key).collect();
-        over.into_iter().for_each(|key| self.close_session(now, key, "ended", out));
+        over.into_iter().for_each(|key| self.close_session(key, "ended", out));
         Ok(None)
     }
 

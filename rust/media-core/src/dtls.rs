@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use dimpl::{Config, Dtls, DtlsCertificate, Output, SrtpProfile};
+use dimpl::{Config, ConfigBuilder, Dtls, DtlsCertificate, Output, SrtpProfile};
 
 use crate::srtp::{Master, Profile};
 use crate::time::{MILLISECOND, Nanos};
@@ -24,9 +24,24 @@ pub struct DtlsSetup {
 impl DtlsSetup {
     /// A setup for the certificate and key (DER). `origin` ties the core's clock to the one dimpl is typed in.
     pub fn new(certificate: Vec<u8>, private_key: Vec<u8>, origin: (Nanos, Instant)) -> Result<DtlsSetup, dimpl::Error> {
+        DtlsSetup::of(certificate, private_key, origin, Config::builder())
+    }
+
+    /// The same with timers that a seed decides, so that a simulation can be replayed. Its handshakes are predictable in part: for
+    /// nothing else.
+    pub fn for_simulation(
+        certificate: Vec<u8>,
+        private_key: Vec<u8>,
+        origin: (Nanos, Instant),
+        seed: u64,
+    ) -> Result<DtlsSetup, dimpl::Error> {
+        DtlsSetup::of(certificate, private_key, origin, Config::builder().dangerously_set_rng_seed(seed))
+    }
+
+    fn of(certificate: Vec<u8>, private_key: Vec<u8>, origin: (Nanos, Instant), config: ConfigBuilder) -> Result<DtlsSetup, dimpl::Error> {
         // STUN has validated the address before DTLS is fed, so the cookie would cost a round trip for nothing.
         // FFmpeg ignores a first ClientHello that comes with the STUN answer: the second must not take a second.
-        let config = Config::builder().use_server_cookie(false).mtu(1200).flight_start_rto(Duration::from_millis(200)).flight_retries(6);
+        let config = config.use_server_cookie(false).mtu(1200).flight_start_rto(Duration::from_millis(200)).flight_retries(6);
         let certificate = DtlsCertificate { certificate, private_key };
         let fingerprint = certificate.fingerprint_str().into();
         Ok(DtlsSetup { config: Arc::new(config.build()?), certificate, fingerprint, origin })
@@ -81,8 +96,6 @@ pub struct Handshake {
     expected: [u8; 32],
     verified: bool,
     timeout: Nanos,
-    /// When it was done, for its owner to say.
-    pub(crate) done: Nanos,
 }
 
 impl Handshake {
@@ -90,7 +103,7 @@ impl Handshake {
     pub fn new(setup: &DtlsSetup, expected: [u8; 32], role: Role, now: Nanos) -> Handshake {
         let mut dtls = Dtls::new_12(setup.config.clone(), setup.certificate.clone(), setup.instant(now));
         dtls.set_active(role == Role::Client);
-        Handshake { dtls, setup: setup.clone(), expected, verified: false, timeout: now, done: Nanos::NEVER }
+        Handshake { dtls, setup: setup.clone(), expected, verified: false, timeout: now }
     }
 
     /// Feeds one datagram, or none to let timers fire; `send` gets every record to send.

@@ -5,12 +5,15 @@ use media_region::{Address, SessionData};
 
 use crate::dtls::{Handshake, Keys, Progress, Role};
 use crate::outbox::Outbox;
-use crate::session::{SessionKey, State};
+use crate::session::{LastFlight, SessionKey, State};
 use crate::time::{Nanos, SECOND};
 use crate::transport::{Lifecycle, Reason, Transport, UNCONNECTED};
 
-/// How long a finished handshake is kept to resend its last flight, if nothing proves before that it arrived.
+/// How long our last flight is kept, if nothing proves before that it arrived, and how often it is sent again.
 const TAIL: u64 = 10 * SECOND;
+const REPEATS: u8 = 6;
+/// The content types of a repeated flight: ChangeCipherSpec and handshake.
+const REPEATED: [u8; 2] = [20, 22];
 /// Bytes of DTLS taken from one session before it is done (rule 8).
 const MAX_RECEIVED: usize = 64 * 1024;
 /// An unproven address is sent at most this many times what it sent, and a ClientHello's worth more: someone else's address on
@@ -36,8 +39,21 @@ impl Transport {
             if session.handshake.is_none() {
                 session.handshake = Some(Box::new(Handshake::new(&setup, pending.fingerprint, Role::Server, now)));
             }
+            self.step(now, key, from, Some(datagram), out);
+        } else {
+            self.repeat(now, key, from, datagram, out);
         }
-        self.step(now, key, from, Some(datagram), out);
+    }
+
+    /// The other side repeats its last flight: it has missed ours.
+    fn repeat(&mut self, now: Nanos, key: SessionKey, from: Address, datagram: &[u8], out: &mut Outbox) {
+        let Some(flight) = self.live_mut(key).and_then(|live| live.last_flight.as_mut()) else { return };
+        if flight.left > 0 && flight.until > now && datagram.first().is_some_and(|kind| REPEATED.contains(kind)) {
+            flight.left -= 1;
+            flight.records.iter().for_each(|record| {
+                out.copy(from, record);
+            });
+        }
     }
 
     /// Sets the one timer of a session to what is due first.
@@ -47,7 +63,7 @@ impl Transport {
         let timeout = session.handshake.as_ref().map_or(Nanos::NEVER, |handshake| handshake.timeout());
         let new = match &session.state {
             State::Pending(pending) => timeout.min(pending.created.after(UNCONNECTED)),
-            State::Live(_) => session.handshake.as_ref().map_or(Nanos::NEVER, |handshake| handshake.done.after(TAIL)),
+            State::Live(live) => live.last_flight.as_ref().map_or(Nanos::NEVER, |flight| flight.until),
         };
         if old == new {
             return;
@@ -66,8 +82,8 @@ impl Transport {
             self.timers.remove(&(due, key));
             let Some(session) = self.get_mut(key) else { continue };
             session.timer = Nanos::NEVER;
-            match &session.state {
-                State::Live(_) => session.handshake = None,
+            match &mut session.state {
+                State::Live(live) => live.last_flight = None,
                 State::Pending(pending) if now.since(pending.created) >= UNCONNECTED => {
                     self.happened.push_back(Lifecycle::Down(key, Reason::Unconnected));
                 }
@@ -79,21 +95,19 @@ impl Transport {
         }
     }
 
-    /// The other side has used its keys: it has our last flight, and the engine is not needed any more.
+    /// The other side has used its keys: it has our last flight.
     pub(crate) fn proven(&mut self, key: SessionKey) {
-        if self.get_mut(key).is_some_and(|session| session.handshake.take().is_some()) {
+        if self.live_mut(key).is_some_and(|live| live.last_flight.take().is_some()) {
             self.arm(key);
         }
     }
 
+    /// Lets the engine of a session under construction go on.
     fn step(&mut self, now: Nanos, key: SessionKey, to: Address, datagram: Option<&[u8]>, out: &mut Outbox) {
         let Some(session) = self.get_mut(key) else { return };
-        let was_live = session.is_live();
-        let Some(handshake) = &mut session.handshake else { return };
-        let mut path = match &mut session.state {
-            State::Pending(pending) => pending.paths.iter_mut().find(|path| path.address == to),
-            State::Live(_) => None,
-        };
+        let (State::Pending(pending), Some(handshake)) = (&mut session.state, &mut session.handshake) else { return };
+        let mut path = pending.paths.iter_mut().find(|path| path.address == to);
+        let mut records = Vec::new();
         let progress = handshake.advance(now, datagram, |record| {
             if let Some(path) = &mut path {
                 if path.sent + record.len() > path.received * AMPLIFICATION + ALLOWANCE {
@@ -101,13 +115,12 @@ impl Transport {
                 }
                 path.sent += record.len();
             }
+            records.push(record.to_vec());
             out.copy(to, record);
         });
         match progress {
-            Progress::Done(keys) if !was_live => self.done(now, key, to, &keys),
-            Progress::Waiting | Progress::Done(_) => {}
-            // After the keys stand, nothing on the DTLS connection can end the session but its authenticated goodbye.
-            Progress::Failed(_) if was_live => session.handshake = None,
+            Progress::Done(keys) => self.done(now, key, to, &keys, records),
+            Progress::Waiting => {}
             Progress::Failed(_) => {
                 self.counters.handshakes_failed += 1;
                 self.happened.push_back(Lifecycle::Down(key, Reason::Handshake));
@@ -117,13 +130,16 @@ impl Transport {
         self.arm(key);
     }
 
-    fn done(&mut self, now: Nanos, key: SessionKey, to: Address, keys: &Keys) {
+    fn done(&mut self, now: Nanos, key: SessionKey, to: Address, keys: &Keys, records: Vec<Vec<u8>>) {
         let Some(session) = self.get_mut(key) else { return };
-        session.handshake.iter_mut().for_each(|handshake| handshake.done = now);
+        session.handshake = None;
         let State::Pending(pending) = &session.state else { return };
         let data = SessionData { profile: keys.profile.code(), send_key: keys.send, receive_key: keys.receive, ..pending.data.clone() };
         self.counters.handshakes += 1;
         let up = self.publish(key, &data, to, now);
+        if let Some(live) = self.live_mut(key) {
+            live.last_flight = Some(Box::new(LastFlight { records, until: now.after(TAIL), left: REPEATS }));
+        }
         self.happened.push_back(if up { Lifecycle::Up(key) } else { Lifecycle::Down(key, Reason::Exhausted) });
     }
 }

@@ -105,7 +105,7 @@ impl Node {
         };
         let standing: Vec<SessionKey> = node.transport.sessions().map(|(key, _)| key).collect();
         if takeover == Takeover::Storm {
-            standing.iter().for_each(|key| node.close_session(now, *key, "storm", out));
+            standing.iter().for_each(|key| node.close_session(*key, "storm", out));
         }
         standing.iter().for_each(|key| node.enter(now, *key));
         node.resume(now);
@@ -300,9 +300,9 @@ impl Node {
     }
 
     /// Ends a session and says goodbye.
-    pub(crate) fn close_session(&mut self, now: Nanos, key: SessionKey, reason: &str, out: &mut Outbox) {
+    pub(crate) fn close_session(&mut self, key: SessionKey, reason: &str, out: &mut Outbox) {
         self.leave(key, reason);
-        self.transport.close(now, key, out);
+        self.transport.close(key, out);
     }
 
     fn leave(&mut self, key: SessionKey, reason: &str) {

@@ -183,8 +183,19 @@ pub(crate) struct Live {
     pub(crate) nominates: bool,
     /// Our own checks of addresses that media may move to; rarely more than one.
     pub(crate) validations: Vec<Validation>,
+    /// Our last flight of DTLS, until it is known to have arrived.
+    pub(crate) last_flight: Option<Box<LastFlight>>,
     /// Credentials that an ICE restart replaced, until the new ones have been used: a restart that fails changes nothing.
     pub(crate) previous: Option<Box<Credentials>>,
+}
+
+/// The records that ended a handshake. The engine that made them takes 10 KB and is not kept: whoever missed them repeats their own
+/// last flight, and gets the same bytes again (RFC 6347 §4.2.4).
+pub(crate) struct LastFlight {
+    pub(crate) records: Vec<Vec<u8>>,
+    pub(crate) until: Nanos,
+    /// How often it may still be sent.
+    pub(crate) left: u8,
 }
 
 /// Our own check of an address that media may move to (rule 7).
@@ -204,7 +215,7 @@ pub(crate) enum State {
 pub struct Session {
     pub(crate) state: State,
     pub(crate) handshake: Option<Box<Handshake>>,
-    /// When its next timer fires: handshake, construction, or the end of the finished handshake's tail.
+    /// When its next timer fires: handshake, construction, or the end of the last flight's usefulness.
     pub(crate) timer: Nanos,
     /// Its public id.
     pub id: SessionId,
@@ -279,6 +290,7 @@ impl Live {
             round_trip: Nanos(0),
             nominates: false,
             validations: Vec::new(),
+            last_flight: None,
             previous: None,
         })
     }

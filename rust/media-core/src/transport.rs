@@ -213,21 +213,13 @@ impl Transport {
     }
 
     /// Ends a session: a goodbye if it can be said, keys forgotten, slot freed.
-    pub fn close(&mut self, now: Nanos, key: SessionKey, out: &mut Outbox) {
+    pub fn close(&mut self, key: SessionKey, out: &mut Outbox) {
         if self.get(key).is_some_and(Session::is_live) {
             let feed = self.get(key).map_or(Feed::Programme, |session| session.feed);
             for stream in 0..feed.sections() {
                 let ssrc = self.ssrc(key, stream);
                 self.seal_rtcp(key, stream, out, |buffer| rtcp::goodbye(ssrc, buffer));
             }
-        }
-        if let Some(session) = self.get_mut(key)
-            && let (Some(handshake), State::Live(live)) = (&mut session.handshake, &session.state)
-        {
-            let address = live.address;
-            handshake.close(now, |record| {
-                out.copy(address, record);
-            });
         }
         self.reap(key);
     }

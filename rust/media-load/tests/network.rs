@@ -60,6 +60,22 @@ fn everyone_connects_and_hears_whatever_the_weather() {
 }
 
 #[test]
+fn a_handshake_survives_the_loss_of_any_flight() {
+    for seed in 0..60 {
+        let mut world = World::new(600 + seed);
+        world.net.down = Weather { loss: 0.4, delay: 10.0, ..Weather::default() };
+        world.net.up = Weather { loss: 0.1, delay: 10.0, ..Weather::default() };
+        let lou = world.open(Feed::Programme, "lou", 0);
+        world.connect_all();
+        (world.net.up, world.net.down) = Default::default();
+        let now = world.now;
+        world.run_ms(1000);
+        assert!(world.people[lou].hears[0].packets_between(now, world.now) > 0, "seed {seed}");
+        assert_eq!(world.stat("handshakes_total"), 1.0, "seed {seed}");
+    }
+}
+
+#[test]
 fn five_percent_lost_and_20_ms_of_jitter_are_mostly_repaired() {
     let mut report = Vec::new();
     for (red, limit) in [(false, 0.03), (true, 0.008)] {

@@ -97,9 +97,9 @@ fn certificate() -> (Vec<u8>, Vec<u8>) {
     MADE.get_or_init(|| DtlsSetup::make_certificate().unwrap()).clone()
 }
 
-pub fn setup(now: Nanos) -> DtlsSetup {
+fn setup(now: Nanos, seed: u64) -> DtlsSetup {
     let (certificate, key) = certificate();
-    DtlsSetup::new(certificate, key, (now, Instant::now())).unwrap()
+    DtlsSetup::for_simulation(certificate, key, (now, Instant::now()), seed).unwrap()
 }
 
 fn config(setup: &DtlsSetup) -> TransportConfig {
@@ -119,7 +119,7 @@ impl World {
         let dice = Dice::new(seed);
         // A clock that starts anywhere, so that nothing leans on round numbers.
         let now = Nanos(100 * SECOND + dice.clone().bits() % SECOND);
-        let (region, setup, mut out) = (Arc::new(Region::heap(capacity)), setup(now), Outbox::default());
+        let (region, setup, mut out) = (Arc::new(Region::heap(capacity)), setup(now, seed), Outbox::default());
         let mut node = Node::new(region.clone(), config(&setup), now, EPOCH + now.0, &mut out);
         node.api_connected(now, 1);
         World {
