@@ -14,7 +14,7 @@ const DTX_FRAME: usize = 2;
 /// The longest programme frame, in ticks.
 const MAX_TICKS: usize = 3;
 /// Above so many listeners a programme frame is 40 ms, or 60 ms: a packet costs the same however long it sounds.
-const CROWDS: [usize; 2] = [2_000, 5_000];
+const CROWDS: [usize; 2] = [500, 1_500];
 /// Frames grow one step at a time, so far apart: then no receiver has to make anything up. They shrink at once.
 const STEP: u64 = 3 * RATE as u64;
 

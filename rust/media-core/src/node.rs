@@ -37,6 +37,9 @@ const WARM_UP: u64 = 100 * MILLISECOND;
 /// can still find it; smaller ones share a batch with the next Space's.
 const FLUSH: usize = 64;
 
+/// After frames had to be skipped, every programme's frames are long for this time: fewer packets for the same sound.
+const PRESSED: u64 = 60 * SECOND;
+
 /// Whether `poll` is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Polled {
@@ -75,6 +78,7 @@ pub struct Node {
     counted: Nanos,
     wall_offset: u64,
     quiet_until: Nanos,
+    pressed_until: Nanos,
     takeover: Takeover,
 }
 
@@ -101,6 +105,7 @@ impl Node {
             counted: now,
             wall_offset: wall.wrapping_sub(now.0),
             takeover,
+            pressed_until: Nanos(0),
             quiet_until: if takeover == Takeover::Calm { now } else { now.after(WARM_UP) },
         };
         let standing: Vec<SessionKey> = node.transport.sessions().map(|(key, _)| key).collect();
@@ -232,6 +237,7 @@ impl Node {
         }
         if due >= self.frame + MAX_BEHIND {
             self.counters.frames_skipped += due - self.frame;
+            self.pressed_until = now.after(PRESSED);
             self.frame = due;
         }
         if self.frame > due {
@@ -249,8 +255,9 @@ impl Node {
         let Some(space) = self.spaces.get_mut(&name) else { return };
         let broken = space.play(now, self.end, &self.grants, &self.transport);
         let listeners = space.listeners().len();
-        let hushed = now < self.quiet_until;
-        if let Some((timestamp, frame)) = space.mix(now, self.end).filter(|(_, frame)| !hushed || !frame.sources.is_empty()) {
+        let (hushed, pressed) = (now < self.quiet_until, now < self.pressed_until);
+        let crowd = if pressed { usize::MAX } else { listeners };
+        if let Some((timestamp, frame)) = space.mix(now, self.end, crowd).filter(|(_, frame)| !hushed || !frame.sources.is_empty()) {
             self.flight.begin(&self.region, name, timestamp, &frame, listeners);
         }
         if let Some(key) = broken {

@@ -131,9 +131,9 @@ impl MediaSpace {
         broken
     }
 
-    /// Mixes what `play` made. Returns the programme's next frame, if one is due and has something to say, and the timestamp of
+    /// Mixes what `play` made, in frames that suit `crowd` listeners. Returns the programme's next frame, if one is due and has something to say, and the timestamp of
     /// its first sample.
-    pub fn mix(&mut self, now: Nanos, end: Samples) -> Option<(u32, Frame<'_>)> {
+    pub fn mix(&mut self, now: Nanos, end: Samples, crowd: usize) -> Option<(u32, Frame<'_>)> {
         if self.listeners.is_empty() {
             self.programme = None;
             return None;
@@ -142,7 +142,7 @@ impl MediaSpace {
             self.programme = Programme::new().ok();
         }
         let programme = self.programme.as_mut()?;
-        programme.suit(self.listeners.len(), Samples(now.samples()));
+        programme.suit(crowd, Samples(now.samples()));
         let frame = programme.tick(self.speakers.iter().map(|speaker| (speaker.csrc, &speaker.voice)))?;
         Some(((end.0 - u64::from(frame.samples)) as u32, frame))
     }

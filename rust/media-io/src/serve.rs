@@ -168,9 +168,10 @@ impl Running {
     fn run(&mut self, stop: BorrowedFd<'_>) -> std::io::Result<()> {
         epoll::add(&self.epoll, stop, epoll::EventData::new_u64(STOP), epoll::EventFlags::IN)?;
         loop {
-            self.play();
+            let polled = self.node.poll(boottime(), &mut self.random, &mut self.out);
+            self.send();
             self.tell();
-            self.wait();
+            self.wait(polled);
             for at in 0..self.events.len() {
                 match self.events[at].data.u64() {
                     STOP => return Ok(()),
@@ -179,23 +180,14 @@ impl Running {
                     socket => self.receive((socket - SOCKETS) as usize),
                 }
             }
-        }
-    }
-
-    /// Plays what is due, a batch at a time.
-    fn play(&mut self) {
-        loop {
             self.send();
-            let polled = self.node.poll(boottime(), &mut self.random, &mut self.out);
-            if polled == Polled::Idle {
-                return self.send();
-            }
         }
     }
 
-    /// Waits for something to do.
-    fn wait(&mut self) {
-        let nanos = self.node.next_deadline().since(boottime());
+    /// Waits for something to do. With more to play it only looks: however large the audience, everyone else gets their turn after
+    /// every batch.
+    fn wait(&mut self, polled: Polled) {
+        let nanos = if polled == Polled::More { 0 } else { self.node.next_deadline().since(boottime()) };
         let timeout = Timespec { tv_sec: (nanos / 1_000_000_000).min(60) as i64, tv_nsec: (nanos % 1_000_000_000) as i64 };
         self.events.clear();
         // An interrupted wait is an early one.

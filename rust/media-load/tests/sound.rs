@@ -153,7 +153,7 @@ fn frames_grow_with_the_crowd_in_steps_three_seconds_apart() {
     };
     (0..500).for_each(|at| tick(100, at, &mut lengths));
     (500..1100).for_each(|at| tick(20_000, at, &mut lengths));
-    (1100..1300).for_each(|at| tick(4_800, at, &mut lengths));
+    (1100..1300).for_each(|at| tick(1_400, at, &mut lengths));
     (1300..1400).for_each(|at| tick(100, at, &mut lengths));
     let longest =
         |from: u64, to: u64| lengths.iter().filter(|(at, _)| (from..to).contains(at)).map(|(_, samples)| *samples).max().unwrap_or(0);
