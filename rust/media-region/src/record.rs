@@ -237,9 +237,11 @@ pub struct Record {
     /// SRTCP received.
     pub receive_rtcp: Receive,
     places: [Place; 2],
-    cold: Bytes<448>,
+    cold: Bytes<COLD>,
 }
 
+/// Room for what `walk` visits.
+const COLD: usize = 352;
 const FREE: u32 = 0;
 const LIVE: u32 = 2;
 
@@ -388,8 +390,8 @@ fn walk(data: &mut SessionData, visit: &mut dyn FnMut(&mut [u8])) {
     visit(&mut data.remote_password);
 }
 
-fn encode(data: &SessionData) -> [u8; 448] {
-    let mut bytes = [0; 448];
+fn encode(data: &SessionData) -> [u8; COLD] {
+    let mut bytes = [0; COLD];
     let mut at = 0;
     walk(&mut data.clone(), &mut |field| {
         bytes[at..at + field.len()].copy_from_slice(field);
@@ -398,7 +400,7 @@ fn encode(data: &SessionData) -> [u8; 448] {
     bytes
 }
 
-fn decode(bytes: &[u8; 448]) -> SessionData {
+fn decode(bytes: &[u8; COLD]) -> SessionData {
     let mut data = SessionData::default();
     let mut at = 0;
     walk(&mut data, &mut |field| {

@@ -11,7 +11,7 @@ use crate::seat::Seat;
 
 const MAGIC: u64 = 0x524f_5354_5241_5247;
 /// Raised with every change of layout; an unknown one is drained, never read.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 const SEATS: usize = 65_536;
 const HEADER_BYTES: usize = 8192;
 const _: () = assert!(size_of::<Header>() <= HEADER_BYTES);
