@@ -12,6 +12,7 @@ from playwright.async_api import Browser, Page, Playwright, async_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
 EARS = (Path(__file__).parent / "ears.js").read_text()
+PIECE = 1024
 FLAGS = (
     "--no-sandbox",
     "--disable-quic",
@@ -41,21 +42,31 @@ async def chromium(microphone: Path | None = None, *flags: str) -> AsyncIterator
             await browser.close()
 
 
+def wall(at: np.ndarray, sample: int) -> float:
+    """The wall time (s) of a sample of what ``take`` gave."""
+    return float(at[sample // PIECE]) + sample % PIECE / 48_000
+
+
 class Ears:
     """What one page's media elements play, float32 mono at 48 kHz."""
 
-    def __init__(self, page: Page) -> None:
-        self._page = page
+    def __init__(self, page: Page, name: str = "ears") -> None:
+        self.page, self._name = page, name
 
     async def open(self) -> "Ears":
-        await self._page.evaluate(EARS)
+        await self.page.evaluate(EARS)
         return self
 
-    async def take(self) -> tuple[np.ndarray, float]:
-        """What was played since the last call, and the wall time (s) of its first sample."""
-        taken = await self._page.evaluate("ears.take()")
+    async def at(self, stream: str) -> "Ears":
+        """Other ears in the same page, at one stream that a JavaScript expression names."""
+        await self.page.evaluate(f"async () => {{ window.earsOf = await earsAt({stream}); }}")
+        return Ears(self.page, "earsOf")
+
+    async def take(self) -> tuple[np.ndarray, np.ndarray]:
+        """What was played since the last call, and the wall time (s) of the first of every ``PIECE`` samples."""
+        taken = await self.page.evaluate(f"{self._name}.take()")
         assert taken["state"] == "running", taken["state"]
-        return np.frombuffer(base64.b64decode(taken["pcm"]), "<i2").astype(np.float32) / 32767, taken["at"] / 1000
+        return np.frombuffer(base64.b64decode(taken["pcm"]), "<i2").astype(np.float32) / 32767, np.array(taken["at"]) / 1000
 
     async def listen(self, seconds: float) -> np.ndarray:
         """The next ``seconds`` that the page plays."""
