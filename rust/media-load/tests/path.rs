@@ -376,3 +376,23 @@ fn the_region_says_that_the_node_lives_even_when_it_idles() {
         assert!(age <= 300 * MILLISECOND, "{} ms old", age / MILLISECOND);
     }
 }
+
+#[test]
+fn a_large_audience_is_served_in_batches_and_all_of_it() {
+    let mut world = World::with_capacity(18, 1024);
+    let ann = world.open(Feed::Ingest, "ann", 7);
+    let listeners: Vec<usize> = (0..600).map(|at| world.open(Feed::Programme, &format!("l{at}"), 0)).collect();
+    world.people.iter_mut().for_each(|person| person.decode = false);
+    world.connect_all();
+    world.allow("ann", 7, 2);
+    let now = world.now;
+    world.people[ann].say(now, script(1, 0, 20), 0);
+    world.run_ms(1000);
+    world.widest = 0;
+    let start = world.now;
+    world.run_ms(1000);
+    // Between two batches whoever drives the node reads its sockets: a crowd must not keep it from that.
+    assert!(world.widest <= 300, "{} packets in one batch", world.widest);
+    let counts: Vec<usize> = listeners.iter().map(|at| world.people[*at].hears[0].packets_between(start, world.now)).collect();
+    assert!(counts.iter().all(|count| *count == counts[0] && *count > 10), "{counts:?}");
+}

@@ -81,6 +81,8 @@ pub struct World {
     pub facts: Vec<FromMedia>,
     pub checker: Checker,
     pub crashes: u32,
+    /// The most packets that one call of `poll` queued.
+    pub widest: usize,
     /// Whether deaths are nobody's fault: neither a storm nor a session's.
     pub calm: bool,
     setup: DtlsSetup,
@@ -133,6 +135,7 @@ impl World {
             facts: Vec::new(),
             checker: Checker::default(),
             crashes: 0,
+            widest: 0,
             calm: true,
             setup,
             out,
@@ -262,6 +265,7 @@ impl World {
     fn poll(&mut self) {
         loop {
             let polled = self.node.poll(self.now, &mut self.dice, &mut self.out);
+            self.widest = self.widest.max(self.out.len());
             if self.after_node() {
                 continue;
             }
