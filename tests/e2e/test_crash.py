@@ -3,7 +3,6 @@
 import asyncio
 import time
 
-import httpx
 from following import Follower
 from foreign import Connection, hears, listen, speak
 from load import speaking
@@ -12,6 +11,7 @@ from server import Person, Server
 from sounds import voice
 from waiting import eventually
 from wire import Wire, Wires, last_heard, longest_gap
+from writer import Writer
 
 MEDIA_HOLE, API_GAP = 0.25, 0.06
 """Seconds. A hole of the first length is the bound at p95 (bench/crash_media.py measures it); 60 ms holds for every single packet."""
@@ -78,17 +78,14 @@ async def test_the_api_dies_under_load_and_the_sound_goes_on(server: Server, wir
     followers = [Follower(server.url, space, token).start() for token in (host.token, None)]
     closing.extend(followers)
     await hears(connection, "ben")
-    acknowledged: list[int] = []
-    done = asyncio.Event()
-    writing = asyncio.create_task(write(server, space, host.token, acknowledged, done))
-    with speaking(server.door(space, "whip"), host.token), Bystander() as bystander:
-        started = time.time()
-        for _ in range(3):
-            server.kill("api")
-            await counted(acknowledged, 20)
-        ended = time.time()
-    done.set()
-    await writing
+    async with Writer(server.url, space, host.token).writing() as writer:
+        with speaking(server.door(space, "whip"), host.token), Bystander() as bystander:
+            started = time.time()
+            for _ in range(3):
+                server.kill("api")
+                await writer.more(20)
+            ended = time.time()
+    acknowledged = writer.acknowledged
     assert longest_gap(wire.down, started, ended) <= API_GAP + bystander.late
     assert connection.states == ["connecting", "connected"]
     kept = host.snapshot(space)["seq"]
@@ -98,21 +95,6 @@ async def test_the_api_dies_under_load_and_the_sound_goes_on(server: Server, wir
         assert follower.connections >= 4
     assert set(acknowledged) <= set(range(1, kept + 1)) and len(set(acknowledged)) == len(acknowledged)
     await hears(connection, "ben")
-
-
-async def write(server: Server, space: str, token: str, acknowledged: list[int], done: asyncio.Event) -> None:
-    """Command after command; keeps the seq of every event that was acknowledged. A command cut off by a death is not sent again."""
-    async with httpx.AsyncClient(base_url=server.url, timeout=5, headers={"Authorization": f"Bearer {token}"}) as http:
-        while not done.is_set():
-            for kind in ("lock_stage", "unlock_stage"):
-                try:
-                    answer = await http.post(f"/api/v1/spaces/{space}/commands", json={"type": kind})
-                except httpx.HTTPError:
-                    await asyncio.sleep(0.02)
-                    continue
-                assert answer.status_code in (200, 503), answer.text
-                if answer.status_code == 200:
-                    acknowledged += [event["seq"] for event in answer.json()["events"]]
 
 
 async def test_everything_killed_at_once_and_back(server: Server, wires: Wires, closing: list) -> None:
@@ -126,27 +108,23 @@ async def test_everything_killed_at_once_and_back(server: Server, wires: Wires, 
     await hears(connection, "ann")
     host.must(space, "mute", account=ben.id, reason="talking over others")
     host.must(space, "remove", account=cem.id, reason="insults", minutes=60)
-    acknowledged: list[int] = []
-    done = asyncio.Event()
-    writing = asyncio.create_task(write(server, space, host.token, acknowledged, done))
-    # All children at once: the supervisor still has the sockets and the region, and everyone keeps their connection.
-    await counted(acknowledged, 20)
-    killed = time.time()
-    server.kill("media", "media standby", "api", "worker")
-    await counted(acknowledged, 20)
-    assert connection.states == ["connecting", "connected"] and longest_gap(wire.down, killed - 0.1, time.time()) < 3.0
-    await hears(connection, "ann")
-    # And the supervisor too, in the middle of writes: what is in memory is gone, what was acknowledged is not.
-    await counted(acknowledged, 20)
-    server.kill_all()
-    done.set()
-    await writing
+    async with Writer(server.url, space, host.token).writing() as writer:
+        # All children at once: the supervisor still has the sockets and the region, and everyone keeps their connection.
+        await writer.more(20)
+        killed = time.time()
+        server.kill("media", "media standby", "api", "worker")
+        await writer.more(20)
+        assert connection.states == ["connecting", "connected"] and longest_gap(wire.down, killed - 0.1, time.time()) < 3.0
+        await hears(connection, "ann")
+        # And the supervisor too, in the middle of writes: what is in memory is gone, what was acknowledged is not.
+        await writer.more(20)
+        server.kill_all()
     server.start()
     server.ready()
     snapshot = host.snapshot(space)
     entries = [entry for after in range(0, snapshot["seq"], 100) for entry in page(host, space, after)]
     seqs = [entry["seq"] for entry in entries]
-    assert seqs == list(range(1, snapshot["seq"] + 1)) and set(acknowledged) <= set(seqs)
+    assert seqs == list(range(1, snapshot["seq"] + 1)) and set(writer.acknowledged) <= set(seqs)
     seats = {seat["account"]["id"]: seat for seat in snapshot["stage"]}
     assert seats[ben.id]["mute"]["reason"] == "talking over others" and cem.id not in seats
     refused = cem.http.post(server.door(space, "whep"), content="v=0\r\n", headers={"Content-Type": "application/sdp"})
@@ -155,11 +133,6 @@ async def test_everything_killed_at_once_and_back(server: Server, wires: Wires, 
     closing.append(await speak(server.door(space, "whip"), host.token, voice("ann")))
     closing.append(await listen(server.door(space, "whep")))
     await hears(closing[-1], "ann")
-
-
-async def counted(acknowledged: list[int], more: int) -> None:
-    mark = len(acknowledged)
-    await eventually(lambda: len(acknowledged) >= mark + more, 15)
 
 
 def page(person: Person, space: str, after: int) -> list[dict]:
