@@ -53,7 +53,7 @@ def serve(clone: Path) -> float:
         wait_for(make.stdout, "^Rostra is ready")
         took = time.monotonic() - started
         page = httpx.get(f"http://{values['ROSTRA_HTTP']}/", timeout=10)
-        assert page.status_code == 200 and "<div id=\"app\">" in page.text, page.text
+        assert page.status_code == 200 and '<div id="app">' in page.text, page.text
     finally:
         make.send_signal(signal.SIGTERM)
         make.wait(timeout=15)
