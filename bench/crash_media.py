@@ -56,6 +56,25 @@ def in_firefox(firefox: Firefox, link: str) -> None:
     assert heard(firefox.listen(2.0))["ann"] > 5
 
 
+async def reconnected(page: Visitor, firefox: Firefox, connections: list[Connection]) -> dict[str, int]:
+    """How often each kind of listener had to connect again."""
+    return {
+        "chromium": await page.page.evaluate(f"{POSTS} - 1"),
+        "firefox": await asyncio.to_thread(firefox.run, f"return {POSTS} - 1"),
+        "aiortc": sum(each.states != ["connecting", "connected"] for each in connections),
+    }
+
+
+def summary(gaps: list[float], silences: list[float]) -> dict[str, Any]:
+    """The holes and silences, in ms."""
+    return {
+        "hole_p50_ms": round(median(gaps), 1),
+        "hole_p95_ms": round(percentile(gaps, 0.95), 1),
+        "hole_max_ms": round(max(gaps), 1),
+        "chromium_silence_ms": {"p50": median(silences), "p95": percentile(silences, 0.95), "max": max(silences)},
+    }
+
+
 async def run(kills: int, listeners: int, pause: float, folder: Path, address: str) -> None:
     settings = {"ROSTRA_MEDIA_UDP": "0.0.0.0:0", "ROSTRA_MEDIA_ADVERTISE": address}
     async with AsyncExitStack() as stack:
@@ -90,14 +109,10 @@ async def run(kills: int, listeners: int, pause: float, folder: Path, address: s
         still = [last_heard(wire.down, 2) < settled and last_heard(wire.down, 1) > time.time() - 1 for wire in wires]
         await page.hears("ann")
         sound = heard(await asyncio.to_thread(firefox.listen, 2.0))
-        reconnects = {"chromium": await page.page.evaluate(f"{POSTS} - 1")}
-        reconnects["firefox"] = await asyncio.to_thread(firefox.run, f"return {POSTS} - 1")
-        reconnects["aiortc"] = sum(each.states != ["connecting", "connected"] for each in connections)
+        reconnects = await reconnected(page, firefox, connections)
         refused = removed.http.post(whep, content="v=0\r\n", headers={"Content-Type": "application/sdp"}).json()["code"]
         found = await asyncio.to_thread(result, crowd)
-    figures: dict[str, Any] = {"kills": kills, "listeners": listeners, "bound_p95_ms": BOUND_MS}
-    figures |= {"hole_p50_ms": round(median(gaps), 1), "hole_p95_ms": round(percentile(gaps, 0.95), 1), "hole_max_ms": round(max(gaps), 1)}
-    figures["chromium_silence_ms"] = {"p50": median(silences), "p95": percentile(silences, 0.95), "max": max(silences)}
+    figures: dict[str, Any] = {"kills": kills, "listeners": listeners, "bound_p95_ms": BOUND_MS, **summary(gaps, silences)}
     figures["reconnects"] = sum(reconnects.values()) + found["reconnects"]
     figures["reconnects_of"] = reconnects | {"media_load": found["reconnects"]}
     figures["mutes_and_removals_hold"] = all(still) and refused == "removed"
