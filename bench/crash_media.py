@@ -56,6 +56,15 @@ def in_firefox(firefox: Firefox, link: str) -> None:
     assert heard(firefox.listen(2.0))["ann"] > 5
 
 
+async def listening(stack: AsyncExitStack, whep: str, wires: list[Wire]) -> list[Connection]:
+    """A listener behind each relay, every one of whom hears the speaker who will be muted."""
+    connections = [await listen(whep, wire=wire) for wire in wires]
+    for connection in connections:
+        stack.push_async_callback(connection.close)
+        await hears(connection, "ben")
+    return connections
+
+
 async def reconnected(page: Visitor, firefox: Firefox, connections: list[Connection]) -> dict[str, int]:
     """How often each kind of listener had to connect again."""
     return {
@@ -89,10 +98,7 @@ async def run(kills: int, listeners: int, pause: float, folder: Path, address: s
         wires = [Wire() for _ in range(3)]
         for wire in wires:
             stack.callback(wire.close)
-        connections: list[Connection] = [await listen(whep, wire=wire) for wire in wires]
-        for connection in connections:
-            stack.push_async_callback(connection.close)
-            await hears(connection, "ben")
+        connections = await listening(stack, whep, wires)
         browser = await stack.enter_async_context(chromium())
         page = await Visitor.arrive(browser, server.url, "Listener")
         await page.listen_in(space)
