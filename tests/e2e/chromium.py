@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
-from playwright.async_api import Browser, Page, Playwright, async_playwright
+from playwright.async_api import Browser, Page, Playwright, Route, async_playwright
+from wire import Wire
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
 EARS = (Path(__file__).parent / "ears.js").read_text()
@@ -45,6 +46,16 @@ async def chromium(microphone: Path | None = None, *flags: str) -> AsyncIterator
 def wall(at: np.ndarray, sample: int) -> float:
     """The wall time (s) of a sample of what ``take`` gave."""
     return float(at[sample // PIECE]) + sample % PIECE / 48_000
+
+
+async def lead_through(page: Page, wire: Wire, door: str) -> None:
+    """From now on what ``page`` negotiates at a door (`whip`, `whep`) goes through ``wire``."""
+
+    async def bent(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(response=answer, body=wire.lead(await answer.text()))
+
+    await page.route(f"**/{door}*", bent)
 
 
 class Ears:

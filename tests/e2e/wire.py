@@ -26,6 +26,7 @@ class Packet:
     """Wall time (s) at which the kernel took it."""
     size: int
     """Bytes of UDP payload: header, sealed sound and tag."""
+    payload_type: int
     sequence: int
     timestamp: int
     ssrc: int
@@ -39,7 +40,7 @@ def rtp(data: bytes, at: float) -> Packet | None:
         return None
     sequence, timestamp, ssrc = struct.unpack_from(">HII", data, 2)
     csrcs = struct.unpack_from(f">{data[0] & 15}I", data, 12)
-    return Packet(at, len(data), sequence, timestamp, ssrc, csrcs)
+    return Packet(at, len(data), data[1] & 0x7F, sequence, timestamp, ssrc, csrcs)
 
 
 @dataclass(frozen=True)
