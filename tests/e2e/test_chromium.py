@@ -1,5 +1,10 @@
 """What Chromium itself says of our WebRTC, without our page between: ciphers, codecs, who is heard, and an ICE restart."""
 
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Any
+
 from chromium import lead_through
 from playwright.async_api import Browser, Page
 from server import Person, Server
@@ -67,8 +72,19 @@ async def peer(browser: Browser, house: Server, script: str, door: str, token: s
     await page.goto("/healthz")
     await page.evaluate(POST)
     await page.evaluate(script, [door, token])
-    await page.wait_for_function("pc.connectionState === 'connected'")
+    await facts(page, lambda now: now["state"] == "connected")
     return page
+
+
+async def facts(page: Page, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """What Chromium's statistics say as soon as that is ``enough``."""
+    async with asyncio.timeout(12):
+        for pause in itertools.repeat(0.1):
+            now = await page.evaluate(FACTS)
+            if enough(now):
+                return now
+            await asyncio.sleep(pause)
+    raise AssertionError("unreachable")
 
 
 async def test_chromium_agrees_to_what_we_mean(
@@ -78,27 +94,23 @@ async def test_chromium_agrees_to_what_we_mean(
     guest.seat(host, space)
     speaker = await peer(ann, house, SPEAK, house.door(space, "whip"), guest.token, closing, wire := wires())
     listener = await peer(ann, house, LISTEN, house.door(space, "whep"), host.token, closing)
-    enough = "async (name) => [...(await pc.getStats()).values()].some((one) => one[name] > 150)"
-    await speaker.wait_for_function(enough, arg="packetsSent")
-    await listener.wait_for_function(enough, arg="packetsReceived")
-    said, heard = await speaker.evaluate(FACTS), await listener.evaluate(FACTS)
+    heard = await facts(listener, lambda now: now["received"] > 150)
+    said = await facts(speaker, lambda now: now["reported"] is not None)
     assert {said["cipher"], heard["cipher"]} == {"SRTP_AEAD_AES_256_GCM"}
     # A speaker sends each frame twice (RED); a listener gets plain Opus and asks for nothing again.
     assert {packet.payload_type for packet in wire.up} == {63} and heard["codec"] == "audio/opus" and heard["nacks"] == 0
     assert said["reported"] == 0 and heard["lost"] == 0
     # Who is heard, and how loud, is in the contributing sources: `seat csrc << 8 | level`.
     levels = {source & 0xFF for source in heard["sources"]}
-    assert {source >> 8 for source in heard["sources"]} == {2} and len(levels) > 1 and min(levels) < 40
+    assert {source >> 8 for source in heard["sources"]} == {2} and len(levels) > 5 and min(levels) < 40
 
 
 async def test_chromium_restarts_ice_and_goes_on_hearing(house: Server, host: Person, ann: Browser, closing: list) -> None:
     space = host.open_space()
     await peer(ann, house, SPEAK, house.door(space, "whip"), host.token, closing)
     listener = await peer(ann, house, LISTEN, house.door(space, "whep"), host.token, closing)
-    before = await listener.evaluate(FACTS)
+    before = await facts(listener, lambda now: now["received"] > 0)
     await listener.evaluate(RESTART, host.token)
-    await listener.wait_for_function(f"async () => (await ({FACTS})()).ufrag !== {before['ufrag']!r}")
-    moved = await listener.evaluate(FACTS)
-    await listener.wait_for_function(f"async () => (await ({FACTS})()).received > {moved['received'] + 100}")
-    after = await listener.evaluate(FACTS)
+    moved = await facts(listener, lambda now: now["ufrag"] != before["ufrag"])
+    after = await facts(listener, lambda now: now["received"] > moved["received"] + 100)
     assert (after["state"], after["lost"]) == ("connected", 0)
