@@ -67,6 +67,7 @@ class Feed:
         self._beat = 0
         self._reactions: dict[str, int] = {}
         self._waker: asyncio.Task[None] | None = None
+        self._news = False
 
     def publish(self, entries: Iterable[Entry]) -> None:
         """Facts that the Space has applied."""
@@ -95,7 +96,7 @@ class Feed:
 
     def attach(self, account: Account | None, cursor: Seq) -> Stream:
         """A new reader that has everything up to ``cursor``."""
-        stream = Stream(account, cursor, aggregate=0 if self._aggregate[1] else self._aggregate[0], beat=self._beat)
+        stream = Stream(account, cursor, aggregate=self._aggregate[0], beat=self._beat)
         self.streams.add(stream)
         return stream
 
@@ -127,10 +128,16 @@ class Feed:
 
     def notify(self) -> None:
         """Wake every stream, hosts and the stage first, a chunk at a time so that a crowd never holds up a command."""
+        self._news = True
         if self.streams and (self._waker is None or self._waker.done()):
             self._waker = asyncio.get_running_loop().create_task(self._wake())
 
     async def _wake(self) -> None:
+        while self._news:  # What comes meanwhile is news to those who had their turn already.
+            self._news = False
+            await self._wake_all()
+
+    async def _wake_all(self) -> None:
         roles = {"host": 0, "cohost": 0, "speaker": 1, "listener": 2}
         first = [stream for stream in self.streams if stream.account is not None]
         first.sort(key=lambda stream: roles[self.space.role(stream.account.id if stream.account else None)])
