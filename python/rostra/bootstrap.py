@@ -37,7 +37,7 @@ async def _open(settings: Settings) -> AsyncIterator[Services]:
     store = await open_store(settings.database_url, data=settings.data)
     clock, ids, media = SystemClock(), SecretIds(), MediaClient(settings.media_control)
     accounts = AccountService(store.accounts, clock, ids)
-    spaces = SpaceService(store.spaces, accounts, Enforcer(media, accounts, clock), clock, ids, events.encode)
+    spaces = SpaceService(store.spaces, accounts, Enforcer(media, clock), clock, ids, events.encode)
     sessions = SessionService(media, spaces, clock, ids)
     await spaces.start()
     await media.start()

@@ -1,7 +1,7 @@
 """From events to the media core: what must be closed before the log says so, and what may open after (safety rule 10)."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +9,6 @@ from rostra.domain import events as e
 from rostra.domain.ids import AccountId, Seq, SpaceId
 from rostra.domain.space import Space
 from rostra.ports import Clock, DenyScope, Grant, Media, Unavailable
-from rostra.service.accounts import AccountService
 from rostra.service.callers import device_owner
 
 PATIENCE_SECONDS = 1.5
@@ -64,15 +63,15 @@ def grants(space: Space) -> list[Grant]:
 class Enforcer:
     """Makes decisions true on packets."""
 
-    def __init__(self, media: Media, accounts: AccountService, clock: Clock) -> None:
-        self._media, self._accounts, self._clock = media, accounts, clock
+    def __init__(self, media: Media, clock: Clock) -> None:
+        self._media, self._clock = media, clock
 
-    async def close(self, space: SpaceId, entries: Sequence[e.Entry]) -> datetime | None:
-        """Close what ``entries`` deny; call before they are appended. None when it is true on packets, else the latest moment at which
-        somebody may still be heard, because the media core could not be asked."""
+    async def close(self, space: SpaceId, entries: Sequence[e.Entry], devices: Mapping[str, AccountId]) -> datetime | None:
+        """Close what ``entries`` deny, on ``devices`` of those put out too; call before they are appended. None when it is true on packets,
+        else the latest moment at which somebody may still be heard, because the media core could not be asked."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await asyncio.gather(*(self._insist(space, deny) for deny in denies(entries)))
+                await asyncio.gather(*(self._insist(space, deny, devices) for deny in denies(entries)))
                 for entry in entries:
                     if isinstance(entry.event, (e.SpaceEnded, e.SpaceCanceled)):
                         await self._end(space, Seq(entry.seq))
@@ -90,10 +89,10 @@ class Enforcer:
                 except Unavailable:
                     return
 
-    async def _insist(self, space: SpaceId, deny: Deny) -> None:
+    async def _insist(self, space: SpaceId, deny: Deny, devices: Mapping[str, AccountId]) -> None:
         owners: list[str] = [deny.account]
         if deny.scope == "space":
-            owners += [device_owner(device) for device in await self._accounts.devices(deny.account)]
+            owners += [device_owner(device) for device, account in devices.items() if account == deny.account]
         for owner in owners:
             while True:
                 try:

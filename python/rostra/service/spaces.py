@@ -167,7 +167,8 @@ class SpaceService:
         for _ in range(ATTEMPTS):
             entries = [entry for wish in batch for entry in self._decide(loaded, wish)]
             answer = next((_answer_of(wish, loaded.space.seq) for wish in batch if wish.key and not wish.kept and not wish.refused), None)
-            pending = await self._enforcer.close(loaded.space.id, entries) if entries else None
+            devices = await self._devices(entries)
+            pending = await self._enforcer.close(loaded.space.id, entries, devices) if entries else None
             if entries or answer is not None:
                 changed = any(isinstance(entry.event, CARD_EVENTS) for entry in entries)
                 try:
@@ -177,8 +178,8 @@ class SpaceService:
                     continue
             if answer is not None:
                 loaded.answers[answer.key] = answer
+            loaded.devices |= devices
             self._publish(loaded, entries)
-            await self._remember_devices(loaded, entries)
             await self._enforcer.open(loaded.space, entries)
             return pending
         raise Refused("conflict", "too many hosts decided at once; try again")
@@ -230,8 +231,8 @@ class SpaceService:
 
     async def _catch_up(self, loaded: Loaded) -> None:
         while entries := await self._store.entries(loaded.space.id, loaded.space.seq, PAGE):
+            loaded.devices |= await self._devices(entries)
             self._publish(loaded, entries)
-            await self._remember_devices(loaded, entries)
         loaded.draft = copy.deepcopy(loaded.space)
         loaded.answers = {answer.key: answer for answer in await self._store.answers(loaded.space.id)}
 
@@ -244,11 +245,10 @@ class SpaceService:
         self._evict()
         return loaded
 
-    async def _remember_devices(self, loaded: Loaded, entries: Sequence[e.Entry]) -> None:
-        for entry in entries:
-            if isinstance(entry.event, (e.Removed, e.Banned)):
-                account = entry.event.account.id
-                loaded.devices |= dict.fromkeys(await self._accounts.devices(account), account)
+    async def _devices(self, entries: Sequence[e.Entry]) -> dict[str, AccountId]:
+        """The devices of everyone whom ``entries`` put out. Read before anything is decided for good, so that a failure changes nothing."""
+        out = {entry.event.account.id for entry in entries if isinstance(entry.event, (e.Removed, e.Banned))}
+        return {device: account for account in out for device in await self._accounts.devices(account)}
 
     def _evict(self) -> None:
         spare = len(self.loaded) - LOADED

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from world import OFFER, SDP, Person, World
 
-from rostra.domain.ids import SessionId
+from rostra.domain.ids import AccountId, SessionId
 
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
 
@@ -173,3 +173,21 @@ async def test_foreign_pages_may_use_the_media_doors_without_cookies(world: Worl
     assert preflight.status_code == 204 and preflight.headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in preflight.headers
     assert "access-control-allow-origin" not in (await host.get(f"/spaces/{space}")).headers
+
+
+async def test_a_removal_reads_devices_once_and_a_failure_to_read_them_changes_nothing(world: World, host: Person, guest: Person) -> None:
+    space = await host.space()
+    reads: list[str] = []
+    devices = world.people.devices
+
+    async def counted(account: AccountId) -> set[str]:
+        reads.append(account)
+        world.people.down = len(reads) == 1
+        return await devices(account)
+
+    world.people.devices = counted  # type: ignore[method-assign]
+    assert await host.refused(space, "remove", account=guest.id, reason="insults") == (503, "overloaded")
+    world.people.down = False
+    assert (await host.get(f"/spaces/{space}")).json()["seq"] == 3
+    await host.must(space, "remove", account=guest.id, reason="insults")
+    assert reads == [guest.id, guest.id], "one read for each wish"

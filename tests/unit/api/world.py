@@ -60,7 +60,7 @@ class World:
     async def services(self) -> AsyncIterator[Services]:
         ids = SecretIds()
         accounts = AccountService(self.people, self.clock, ids)
-        spaces = SpaceService(self.store, accounts, Enforcer(self.media, accounts, self.clock), self.clock, ids, events.encode)
+        spaces = SpaceService(self.store, accounts, Enforcer(self.media, self.clock), self.clock, ids, events.encode)
         sessions = SessionService(self.media, spaces, self.clock, ids)
         await spaces.start()
 
