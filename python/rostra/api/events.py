@@ -98,8 +98,8 @@ class EventStream(Response):
 
     def _is_over(self, stream: Stream) -> bool:
         """Whether the reader has read the last thing it may read."""
-        space, account = self._loaded.space, stream.account
-        if self._services.closing or self._loaded.exclusion(Caller(account, self._who.device, ""), self._services.clock.now()):
+        space = self._loaded.space
+        if self._services.closing or self._loaded.exclusion(self._who, self._services.clock.now()):
             return True
         return space.state in ("ended", "canceled") and stream.cursor >= space.seq
 

@@ -17,14 +17,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rostra.api import accounts, events, media, openapi, ops, spaces
 from rostra.api.errors import Problem, on_problem, problem
+from rostra.api.openapi import SESSION, SPACE
 from rostra.api.page import Page
 from rostra.api.services import Services
 from rostra.domain.errors import Refused
 from rostra.ports import MediaRefused, Unavailable
 
 log = logging.getLogger("rostra.api")
-SPACE = "/api/v1/spaces/{id}"
-SESSION = "/api/v1/sessions/{session}"
 
 
 Opened = Callable[[], AbstractAsyncContextManager[Services]]

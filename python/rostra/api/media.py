@@ -3,12 +3,10 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rostra.api.errors import Problem
 from rostra.api.replies import no_content
-from rostra.api.requests import caller, text
+from rostra.api.requests import caller, required, text
 from rostra.api.spaces import bad_field, loaded_of
 from rostra.domain.ids import SessionId
-from rostra.service.callers import Caller
 from rostra.service.sessions import Opened
 
 SDP = "application/sdp"
@@ -21,7 +19,7 @@ async def whip(request: Request) -> Response:
     mic = request.query_params.get("mic", "on")
     if mic not in ("on", "off"):
         raise bad_field("mic", "must be on or off")
-    who = await _somebody(request)
+    who, _ = await required(request)
     loaded = await loaded_of(request)
     loaded.admit(who, request.app.state.services.clock.now())
     offer = await text(request, SDP)
@@ -33,7 +31,7 @@ async def whep(request: Request) -> Response:
     feed = request.query_params.get("feed", "programme")
     if feed not in ("programme", "stage"):
         raise bad_field("feed", "must be programme or stage")
-    who = await _somebody(request) if feed == "stage" else await caller(request)
+    who = (await required(request))[0] if feed == "stage" else await caller(request)
     loaded = await loaded_of(request)
     loaded.admit(who, request.app.state.services.clock.now())
     offer = await text(request, SDP)
@@ -67,13 +65,6 @@ async def session_options(request: Request) -> Response:
     """``OPTIONS`` of a session."""
     await request.app.state.services.sessions.owned(_session(request), await caller(request))
     return no_content({"Accept-Patch": FRAGMENT, "Allow": "PATCH, DELETE, OPTIONS"})
-
-
-async def _somebody(request: Request) -> Caller:
-    who = await caller(request)
-    if who.account is None:
-        raise Problem("unauthenticated", "sign in or take a guest name first")
-    return who
 
 
 def _session(request: Request) -> SessionId:

@@ -11,14 +11,13 @@ from starlette.responses import Response
 from rostra import __version__
 from rostra.api import wire
 from rostra.api.errors import STATUS
+from rostra.api.media import FRAGMENT, SDP
 from rostra.api.replies import json
 from rostra.domain import events as e
 from rostra.domain.commands import Account
 from rostra.domain.views import wire_name
 
 REF = "#/components/schemas/{name}"
-SDP = "application/sdp"
-FRAGMENT = "application/trickle-ice-sdpfrag"
 
 
 @dataclass(frozen=True, slots=True)
