@@ -5,10 +5,10 @@ import types
 import typing
 from dataclasses import fields, is_dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any, Literal, NewType, get_args, get_origin
 
 import msgspec
+from fresh import ROOT, settle
 from msgspec import Meta, UnsetType
 
 from rostra.api import wire
@@ -21,7 +21,6 @@ from rostra.domain.roles import BEFORE_LIVE, PERMITTED
 from rostra.domain.text import LIMITS
 from rostra.domain.views import wire_name
 
-ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs/protocol.md"
 TYPES = {str: "text", int: "number", bool: "true or false", datetime: "time", type(None): "null"}
 NAMED: dict[Any, str] = {AccountId: "account id", PinId: "pin id"}
@@ -147,15 +146,7 @@ def errors() -> str:
 
 
 def main() -> int:
-    text = HEAD + commands() + events() + AGGREGATES + errors() + records()
-    if TARGET.exists() and TARGET.read_text() == text:
-        return 0
-    if "--check" in sys.argv:
-        sys.stderr.write(f"{TARGET.relative_to(ROOT)} is stale: run `make generate`\n")
-        return 1
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(text)
-    return 0
+    return settle({TARGET: HEAD + commands() + events() + AGGREGATES + errors() + records()})
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from fresh import settle
+
 from rostra.domain import commands as c
 from rostra.domain import events as e
 from rostra.domain.handle import create, handle
@@ -181,18 +183,7 @@ def examples() -> Iterator[tuple[Path, str]]:
 
 def main() -> int:
     made = dict(examples())
-    stale = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
-    extra = sorted(set(FOLDER.glob("*.jsonl")) - set(made))
-    if "--check" in sys.argv:
-        for path in (*stale, *extra):
-            sys.stderr.write(f"{path.relative_to(FOLDER.parent.parent)} is stale: run `make generate`\n")
-        return 1 if stale or extra else 0
-    FOLDER.mkdir(exist_ok=True)
-    for path in stale:
-        path.write_text(made[path])
-    for path in extra:
-        path.unlink()
-    return 0
+    return settle(made, sorted(set(FOLDER.glob("*.jsonl")) - set(made)))
 
 
 if __name__ == "__main__":
